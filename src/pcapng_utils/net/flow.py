@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from pcapng_utils.layers import DatagramLayer, SegmentLayer
+
 
 class Endpoint(NamedTuple):
     ip: str
@@ -50,10 +52,16 @@ class Flow:
     uids: set[int] = field(default_factory=set)
     tunnels: tuple[str, ...] = ()
     """What the packets were wrapped in, outermost first: "gre", "vxlan", "gtp-u", "ip-in-ip", ..."""
+    receiver: SegmentLayer | DatagramLayer | None = None
+    """Who gets the flow's bytes; None: they are only counted. Read anew for each packet: once a layer knows what the
+    flow carries, it may put a deeper one in its place."""
+    flipped: int = 0
+    """1 if client and server were exchanged an odd number of times: turns a side into a direction by exclusive or."""
 
     def swap(self) -> None:
         """Exchange client and server: what was read shows that the other side is the client."""
         self.client, self.server = self.server, self.client
+        self.flipped ^= 1
         for pair in (self.packets, self.bytes, self.payload, self.lost, self.retransmitted):
             pair.reverse()
         if self.ended_by is not None:
