@@ -85,6 +85,11 @@ class UnitLog:
         """Add `kind` to what the unit is known to have carried."""
         self.kinds[direction][unit] |= kind
 
+    def swap(self) -> None:
+        """Exchange the directions: the other side turned out to be the client."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name)[::-1])
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -153,3 +158,22 @@ class DatagramLayer(Protocol):
 
     def close(self) -> None:
         """Nothing more will come. Called once, last."""
+
+
+class StreamsLayer(Protocol):
+    """A layer that reads the streams of one QUIC connection: HTTP/3, DNS over QUIC, ...
+
+    A stream that both sides send on has one identifier and two directions (RFC 9000, section 2.1).
+    """
+
+    def stream_data(self, stream_id: int, direction: int, data: bytes, fin: bool, stamp: Stamp) -> None:
+        """The next bytes that `direction` sent on the stream, in order, without repeats; `fin`: nothing follows."""
+
+    def stream_gap(self, stream_id: int, direction: int, size: int, stamp: Stamp) -> None:
+        """`size` bytes of the stream were lost before those that follow, whose stamp this is."""
+
+    def stream_reset(self, stream_id: int, direction: int, error_code: int, stamp: Stamp) -> None:
+        """`direction` ended its side of the stream early (RESET_STREAM); nothing follows."""
+
+    def close(self) -> None:
+        """Nothing more will come on any stream. Called once, last."""
