@@ -1,0 +1,100 @@
+"""The commands. Everything heavy is imported when a command that needs it runs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import Final, NoReturn
+
+from pcapng_utils import __version__
+
+DONE: Final = 0
+INPUT_UNUSABLE: Final = 1
+WRONG_USAGE: Final = 2
+_KILLED_BY: Final = 128
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`pcapng-utils`. Returns the exit code."""
+    from pcapng_utils.cli import attribution, connections, convert
+
+    parser = argparse.ArgumentParser(
+        prog="pcapng-utils",
+        description="Which code in this app sent what about this person, to whom, and how sure are we?",
+        epilog="`pcapng-utils COMMAND --help` tells more of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in (convert, connections, attribution):
+        module.add_parser(commands)
+    return run(parser, arguments)
+
+
+def main_pcapng_to_har(arguments: Sequence[str] | None = None) -> int:
+    """`pcapng_to_har`: the command of pcapng-utils 1.1, with its options."""
+    from pcapng_utils.cli import legacy
+
+    return run(legacy.parser(), arguments)
+
+
+def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
+    """Parse the arguments, run the command, and turn what ends it early into a sentence and an exit code."""
+    from pcapng_utils.errors import InputError, UsageError
+
+    try:
+        namespace = parser.parse_args(arguments)
+        command: Command = namespace.command
+        with _terminable():
+            code = command(namespace)
+            sys.stdout.flush()
+            return code
+    except UsageError as error:
+        return _say(parser, str(error), WRONG_USAGE)
+    except InputError as error:
+        return _say(parser, str(error), INPUT_UNUSABLE)
+    except BrokenPipeError:
+        # Whoever read our output has left: nothing is to be said, and nothing more to be flushed at exit.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _KILLED_BY + signal.SIGPIPE
+    except KeyboardInterrupt:
+        return _say(parser, "interrupted: nothing was written.", _KILLED_BY + signal.SIGINT)
+    except _TerminatedError:
+        return _say(parser, "terminated: nothing was written.", _KILLED_BY + signal.SIGTERM)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _say(parser, f"{where}{os.strerror(error.errno or 0)}: nothing was written.", INPUT_UNUSABLE)
+
+
+def _say(parser: argparse.ArgumentParser, message: str, code: int) -> int:
+    from pcapng_utils.cli.terminal import printable
+
+    print(f"{parser.prog}: {printable(message)}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM or SIGHUP came: unwind, so that everything is cleaned up."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    def terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
+        raise _TerminatedError
+
+    previous = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with contextlib.suppress(ValueError):  # not in the main thread: the caller's business
+            previous[number] = signal.signal(number, terminate)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,155 @@
+"""`pcapng-utils convert`: a capture, or an experiment, becomes a HAR."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pcapng_utils.pipeline.options import Options
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "convert",
+        help="turn a capture, or a PiRogue experiment, into a HAR file",
+        description="Turn a capture, or the folder of a PiRogue experiment, into a HAR file: each HTTP message with "
+        "the code that sent it and its clear text.",
+    )
+    parser.add_argument("input", metavar="INPUT", type=Path, help="capture (- for standard input) or experiment folder")
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, help="HAR file to write; - for standard output")
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite the output if it exists")
+    add_reading_options(parser)
+    attribution = parser.add_argument_group("attribution")
+    attribution.add_argument("--attribution", choices=("alignment", "nearest", "none"), default="alignment")
+    attribution.add_argument("--min-confidence", type=float, default=0.5, metavar="P", help="default: 0.5")
+    attribution.add_argument(
+        "--time-shift", type=float, metavar="SECONDS", help="phone's clock minus router's clock; default: estimated"
+    )
+    filters = parser.add_argument_group("what is written")
+    filters.add_argument(
+        "--from",
+        dest="begin",
+        type=moment,
+        metavar="TIME",
+        help="ISO 8601 (UTC if it says no zone), or seconds since 1970",
+    )
+    filters.add_argument("--to", dest="end", type=moment, metavar="TIME")
+    filters.add_argument("--host", action="append", default=[], help="this host and those below it; repeatable")
+    filters.add_argument("--process", action="append", default=[], help="this process; repeatable")
+    filters.add_argument("--no-bodies", action="store_true", help="leave bodies out; sizes and digests stay")
+    filters.add_argument("--ensure-ascii", action="store_true", help="escape everything that is not ASCII")
+    filters.add_argument("--compact", action="store_true", help="one line an entry, no indentation")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
+    parser.set_defaults(command=convert)
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """What goes with a capture."""
+    group = parser.add_argument_group("what goes with the capture (found beside it by default)")
+    group.add_argument(
+        "-k", "--keylog", action="append", type=Path, default=[], metavar="FILE", help="TLS secrets; repeatable"
+    )
+    group.add_argument("-sf", "--socket-operations-file", metavar="FILE", help="socket trace; '' for none")
+    group.add_argument("-cf", "--cryptography-operations-file", metavar="FILE", help="cipher log; '' for none")
+    group.add_argument("--hosts-file", type=Path, metavar="FILE", help="names of addresses, in the form of /etc/hosts")
+
+
+def moment(text: str) -> int:
+    """A time in ns since the epoch."""
+    try:
+        return round(float(text) * 1_000_000_000)
+    except ValueError:
+        parsed = datetime.fromisoformat(text)
+        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return round(parsed.timestamp() * 1_000_000) * 1000
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    from pcapng_utils.cli.progress import progress_bar
+    from pcapng_utils.cli.summary import print_summary
+    from pcapng_utils.errors import UsageError
+    from pcapng_utils.pipeline.convert import Conversion
+
+    capture, options = reading_options(arguments)
+    output = output_path(arguments.output, capture, force=arguments.force)
+    if not 0 <= arguments.min_confidence <= 1:
+        raise UsageError(f"--min-confidence {arguments.min_confidence}: a probability, from 0 to 1, was expected.")
+    options = replace(
+        options,
+        attribution=arguments.attribution,
+        min_confidence=arguments.min_confidence,
+        time_shift=arguments.time_shift,
+        bodies=not arguments.no_bodies,
+        ensure_ascii=arguments.ensure_ascii,
+        indent=0 if arguments.compact else 2,
+        filters=_filters(arguments),
+    )
+    with Conversion(capture, options) as conversion:
+        with progress_bar(capture, quiet=arguments.quiet) as progress:
+            conversion.read(progress)
+        conversion.write(output)
+        if not arguments.quiet:
+            print_summary(conversion, output)
+    return 0
+
+
+def reading_options(arguments: argparse.Namespace) -> tuple[Path, Options]:
+    """The capture, and options with the files that go with it."""
+    from pcapng_utils.experiment import Experiment
+    from pcapng_utils.pipeline.convert import STDIN
+    from pcapng_utils.pipeline.options import Options
+
+    if arguments.input == STDIN:
+        experiment = Experiment(STDIN, None, None, None, None)
+    else:
+        experiment = Experiment.of(arguments.input)
+    keylogs = list(arguments.keylog)
+    if experiment.keylog is not None:
+        keylogs.append(experiment.keylog)
+    return experiment.capture, Options(
+        keylogs=tuple(keylogs),
+        hosts_file=arguments.hosts_file,
+        socket_trace=_file_or_none(arguments.socket_operations_file, experiment.socket_trace),
+        cipher_log=_file_or_none(arguments.cryptography_operations_file, experiment.cipher_log),
+        metadata=experiment.metadata,
+    )
+
+
+def _file_or_none(asked: str | None, found: Path | None) -> Path | None:
+    """The file that was asked for; an empty name switches it off; None: the one that was found."""
+    if asked is None:
+        return found
+    return Path(asked) if asked else None
+
+
+def output_path(asked: Path | None, capture: Path, *, force: bool) -> Path | None:
+    """Where to write; None is standard output. Raises UsageError if that cannot be meant."""
+    from pcapng_utils.errors import UsageError
+    from pcapng_utils.pipeline.convert import STDIN
+
+    if asked == STDIN:
+        return None
+    if asked is None:
+        if capture == STDIN:
+            raise UsageError("the capture comes from standard input: name the output with -o (- is standard output).")
+        asked = capture.with_suffix(".har")
+    if asked.is_dir():
+        raise UsageError(f"{asked} is a folder: the name of a HAR file was expected.")
+    if not asked.parent.is_dir():
+        raise UsageError(f"{asked.parent} is no folder: {asked.name} cannot be written there.")
+    if asked.is_file():
+        if not force:
+            raise UsageError(f"{asked} exists: -f overwrites it, -o names another.")
+        if asked.samefile(capture) if capture != STDIN else False:
+            raise UsageError(f"{asked} is the input itself.")
+    return asked
+
+
+def _filters(arguments: argparse.Namespace) -> Any:
+    from pcapng_utils.pipeline.options import Filters
+
+    return Filters(arguments.begin, arguments.end, tuple(arguments.host), tuple(arguments.process))

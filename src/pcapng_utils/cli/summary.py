@@ -1,0 +1,36 @@
+"""What a conversion found, in a few lines on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pcapng_utils.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from pcapng_utils.pipeline.convert import Conversion
+
+
+def print_summary(conversion: Conversion, output: Path | None) -> None:
+    for name, text in _lines(conversion, output):
+        print(f"{name:<12} {printable(text)}", file=sys.stderr)  # noqa: T201
+
+
+def _lines(conversion: Conversion, output: Path | None) -> Iterator[tuple[str, str]]:
+    counts = conversion.counts
+    duration = ((counts.last or 0) - (counts.first or 0)) / 1e9
+    yield "Packets", f"{counts.packets:,} in {duration:,.1f} s"
+    states = counts.connections
+    undecrypted = f": {states['yes']:,} read, {states['partly']:,} in part, {states['no']:,} not" if states else ""
+    yield "Connections", f"{states.total():,}{undecrypted}"
+    by_protocol = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.exchanges.items()))
+    yield "Exchanges", f"{counts.exchanges.total():,}" + (f": {by_protocol}" if by_protocol else "")
+    attribution = conversion.attribution
+    if attribution is not None:
+        yield "Attribution", ", ".join(f"{attribution[name]:,} {name}" for name in ("attributed", "ambiguous", "none"))
+    if conversion.problems.counts:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in conversion.problems.counts.most_common())
+        yield "Problems", kinds
+    yield "Written", str(output) if output else "standard output"

@@ -1,0 +1,56 @@
+"""The files of a PiRogue experiment: found by their names, in the folder of the capture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pcapng_utils.errors import InputError
+
+CAPTURE: Final = "traffic.pcap"
+KEYLOG: Final = "sslkeylog.txt"
+SOCKET_TRACE: Final = "socket_trace.json"
+CIPHER_LOG: Final = "aes_info.json"
+METADATA: Final = "experiment.json"
+
+_CAPTURE_SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".pcap.zst", ".pcapng.zst")
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Where the files are; None for those that are missing."""
+
+    capture: Path
+    keylog: Path | None
+    socket_trace: Path | None
+    cipher_log: Path | None
+    metadata: Path | None
+
+    @classmethod
+    def beside(cls, capture: Path) -> Experiment:
+        """The files that lie in the capture's folder."""
+        folder = capture.parent
+
+        def present(name: str) -> Path | None:
+            path = folder / name
+            return path if path.is_file() else None
+
+        return cls(capture, present(KEYLOG), present(SOCKET_TRACE), present(CIPHER_LOG), present(METADATA))
+
+    @classmethod
+    def of(cls, path: Path) -> Experiment:
+        """An experiment's folder, or a capture with what lies beside it. Raises InputError if there is no capture."""
+        if not path.exists():
+            raise InputError(f"{path} does not exist: a capture, or the folder of an experiment, was expected.")
+        if not path.is_dir():
+            return cls.beside(path)
+        if (path / CAPTURE).is_file():
+            return cls.beside(path / CAPTURE)
+        captures = sorted(file for file in path.iterdir() if file.name.lower().endswith(_CAPTURE_SUFFIXES))
+        if len(captures) == 1:
+            return cls.beside(captures[0])
+        found = f"{len(captures)} captures" if captures else "no capture"
+        raise InputError(
+            f"{path} holds {found} and no {CAPTURE}: an experiment has one capture. Name the capture itself instead."
+        )

@@ -1,0 +1,158 @@
+"""The cipher calls of an app (`aes_info.json`), and the one among them that made or read a given body.
+
+Calls are found by size first: a call can only be the body's if their sizes are near each other, so that of thousands
+of calls a few are compared.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from pcapng_utils.attribution.json_array import ArrayReader, NotAnArrayError
+from pcapng_utils.layers import CLIENT, SERVER
+
+MIN_ENCRYPTED: Final = 8
+MIN_CLEAR: Final = 2
+MAX_SIZE_DIFFERENCE: Final = 0.5
+"""Of the body's size."""
+
+#: Algorithms whose output is not a text that was hidden: digests, MACs, signatures, key agreement.
+_NO_CIPHER: Final = re.compile(
+    r"^(sha|md[245]|hmac|pbkdf|hkdf|none|ecdsa|ed25519|ed448|x25519|x448|ecdh|dh$)|mac|with", re.IGNORECASE
+)
+_READ_SIZE: Final = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class CipherCall:
+    """A finished call. It is not logged whether it encrypted or decrypted: the direction of the message tells."""
+
+    index: int
+    """Of the record in its file."""
+    pid: int | None
+    process: str | None
+    timestamp: float
+    """Seconds, phone's clock."""
+    algorithm: str
+    iv: bytes
+    key: bytes
+    """Empty in all logs known: keys are records of their own."""
+    input: bytes
+    output: bytes
+
+    def encrypted(self, direction: int) -> bytes:
+        """The side that a body of that direction has: what a request's cipher put out, what a response's took in."""
+        return self.output if direction == CLIENT else self.input
+
+    def clear(self, direction: int) -> bytes:
+        return self.input if direction == CLIENT else self.output
+
+    @property
+    def is_asymmetric(self) -> bool:
+        return self.algorithm.upper().startswith("RSA")
+
+
+class _Data(msgspec.Struct):
+    iv: str | None = ""
+    alg: str | None = ""
+    key: str | None = ""
+    input: str | None = msgspec.field(default="", name="in")
+    output: str | None = msgspec.field(default="", name="out")
+
+
+class _Record(msgspec.Struct):
+    data: _Data
+    timestamp: float = 0.0
+    pid: int | None = None
+    process: str | None = None
+    alg: str | None = ""
+
+
+class CipherLog:
+    """All calls and keys of a log."""
+
+    def __init__(self) -> None:
+        self.calls: list[CipherCall] = []
+        self.keys: dict[bytes, str] = {}
+        """Keys that were made, in order, and the algorithm each was made for."""
+        self.malformed = 0
+        self.truncated = False
+        self._by_size: tuple[list[tuple[float, int]], list[tuple[float, int]]] = ([], [])
+        self._decoder = msgspec.json.Decoder(_Record, strict=False)
+
+    @classmethod
+    def read(cls, stream: BinaryIO) -> CipherLog:
+        """Read a log. Raises ValueError if it is not a JSON array of objects; an empty stream is an empty log."""
+        log = cls()
+        for index, record in enumerate(_records(stream, log)):
+            try:
+                log.add(index, log._decoder.decode(record))
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+                log.malformed += 1
+        return log
+
+    def add(self, index: int, record: _Record) -> None:
+        """Take a record. Raises ValueError if its hex is none."""
+        data = record.data
+        algorithm = data.alg or record.alg or ""
+        sides = bytes.fromhex(data.input or ""), bytes.fromhex(data.output or "")
+        key, iv = bytes.fromhex(data.key or ""), bytes.fromhex(data.iv or "")
+        if not any(sides):
+            if key:
+                self.keys.setdefault(key, algorithm)
+            return
+        if _NO_CIPHER.search(algorithm):
+            return
+        call = CipherCall(index, record.pid, record.process, record.timestamp / 1000, algorithm, iv, key, *sides)
+        position = len(self.calls)
+        self.calls.append(call)
+        for direction in (CLIENT, SERVER):
+            encrypted, clear = len(call.encrypted(direction)), len(call.clear(direction))
+            if encrypted >= MIN_ENCRYPTED and clear >= MIN_CLEAR:
+                size = float(encrypted) if call.is_asymmetric else (encrypted + clear) / 2
+                insort(self._by_size[direction], (size, position))
+
+    def find(self, body: bytes, direction: int) -> CipherCall | None:
+        """The call whose encrypted side contains the body or is contained in it; of several, the one nearest in size,
+        of these the first in the log."""
+        if len(body) < MIN_ENCRYPTED:
+            return None
+        for position in self._near(len(body), direction):
+            call = self.calls[position]
+            encrypted = call.encrypted(direction)
+            if encrypted in body or body in encrypted:
+                return call
+        return None
+
+    def _near(self, size: int, direction: int) -> Iterator[int]:
+        """Calls near a body's size, the nearest first."""
+        by_size = self._by_size[direction]
+        most = size * MAX_SIZE_DIFFERENCE
+        low = bisect_left(by_size, (size - most, -1))
+        high = bisect_left(by_size, (size + most, len(self.calls)))
+        near = sorted((abs(length - size), position) for length, position in by_size[low:high])
+        return (position for _, position in near)
+
+
+def _records(stream: BinaryIO, log: CipherLog) -> Iterator[bytes]:
+    reader = ArrayReader()
+    try:
+        while data := stream.read(_READ_SIZE):
+            for block in reader.feed(data):
+                yield from (piece for _, piece in block.pieces())
+        for block in reader.finish():
+            yield from (piece for _, piece in block.pieces())
+    except NotAnArrayError as error:
+        raise ValueError(str(error)) from None
+    log.truncated = reader.truncated
+
+
+def call_to_har(call: CipherCall, key: bytes) -> dict[str, Any]:
+    """`primitiveParameters`."""
+    return {"algorithm": call.algorithm, "key": key.hex(), "iv": call.iv.hex()}

@@ -1,0 +1,63 @@
+"""What was found wrong, grouped: ten thousand problems alike are one row with a count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pcapng_utils.layers import Problem
+
+#: Rows that are kept; what comes later is counted by its kind alone.
+_ROWS_LIMIT: Final = 20_000
+
+
+@dataclass(slots=True)
+class _Row:
+    first: Problem
+    count: int = 0
+    lost: int = 0
+    last_frame: int | None = None
+
+    def to_har(self) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "kind": self.first.kind,
+            "message": self.first.message,
+            "connection": self.first.connection,
+            "frame": self.first.frame,
+            "count": self.count,
+        }
+        if self.first.detail:
+            row["detail"] = self.first.detail
+        if self.lost:
+            row["lostBytes"] = self.lost
+        if self.count > 1 and self.last_frame is not None:
+            row["lastFrame"] = self.last_frame
+        return row
+
+
+class ProblemLog:
+    """Collects problems. Rows come out by connection (those of none first), then in the order they were met."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str | None, str, str], _Row] = {}
+        self.counts: Counter[str] = Counter()
+        """Problems by kind."""
+
+    def add(self, problem: Problem) -> None:
+        self.counts[problem.kind] += 1
+        key = (problem.connection, problem.kind, problem.message)
+        if key not in self._rows and len(self._rows) >= _ROWS_LIMIT:
+            key = (None, problem.kind, "")
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = _Row(problem)
+        row.count += 1
+        row.lost += problem.lost
+        row.last_frame = problem.frame
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """`log._problems`."""
+        ordered = sorted(self._rows.values(), key=lambda row: int(row.first.connection or 0))
+        return (row.to_har() for row in ordered)

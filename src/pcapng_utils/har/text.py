@@ -1,0 +1,69 @@
+"""Bytes of headers and bodies as text, where they are text."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_CHARSET = re.compile(r""";\s*charset\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]+)""", re.IGNORECASE)
+
+#: Codecs of Python that are no charsets of text, or that read escapes as characters.
+_NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined"})
+
+
+def header_text(value: bytes) -> str:
+    """A header's name or value, a method, a target: UTF-8 where it is valid, else ISO 8859-1 (RFC 9110, 5.5)."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def declared_charset(content_type: str) -> str | None:
+    """The charset parameter of a Content-Type value, as declared."""
+    match = _CHARSET.search(content_type)
+    return match[1].strip('"') if match else None
+
+
+@lru_cache(maxsize=256)
+def _codec_name(charset: str) -> str | None:
+    """Python's name for a charset; None if it has none for text."""
+    try:
+        info = codecs.lookup(charset)
+        text_encoding = isinstance(codecs.decode(b"", info.name), str) and info.name not in _NO_CHARSETS
+    except (LookupError, ValueError, UnicodeError):
+        return None
+    return info.name if text_encoding else None
+
+
+def charset_of(content_type: str) -> str:
+    """Python's name of the charset a body is read in: the declared one where it is known, else UTF-8."""
+    declared = declared_charset(content_type)
+    return (_codec_name(declared) if declared else None) or "utf-8"
+
+
+def body_text(data: bytes, content_type: str) -> str | None:
+    """The body as text, or None if it is not text.
+
+    Text decodes as its charset (`charset_of`) and has no control characters but tab, CR and LF. A byte order mark of
+    UTF-8 is kept, as a character.
+    """
+    try:
+        text = data.decode(charset_of(content_type))
+    except (UnicodeError, ValueError):
+        return None
+    return None if _CONTROL.search(text) else text
+
+
+def text_pieces(pieces: Iterable[bytes], content_type: str) -> Iterable[str]:
+    """`body_text` for a body that is read in pieces: raises ValueError as soon as it is seen not to be text."""
+    decoder = codecs.getincrementaldecoder(charset_of(content_type))()
+    for piece in pieces:
+        text = decoder.decode(piece)
+        if _CONTROL.search(text):
+            raise ValueError("control characters")
+        yield text
+    yield decoder.decode(b"", final=True)

@@ -1,0 +1,156 @@
+"""The HAR file: written entry by entry, from the spool, whole or not at all."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from pcapng_utils.har.spool import Spool, StoredEntry
+from pcapng_utils.har.timings import timing
+
+_ENTRY_DEPTH: Final = 3
+
+
+class Annotations(msgspec.Struct):
+    """What is added to an entry when everything is known."""
+
+    request: dict[str, Any] = {}
+    response: dict[str, Any] = {}
+    entry: dict[str, Any] = {}
+    websocket: list[dict[str, Any]] = []
+    """For each of `_webSocketMessages`, in order; may be shorter."""
+
+
+class HarWriter:
+    """Writes one HAR document to `out`; `log` and `lists` come first, then the entries.
+
+    `indent` 0 writes each entry on a line of its own; `ensure_ascii` escapes everything that is not ASCII.
+    """
+
+    def __init__(self, out: BinaryIO, *, indent: int = 2, ensure_ascii: bool = False) -> None:
+        self._write = out.write
+        self._indent = indent
+        self._ensure_ascii = ensure_ascii
+
+    def write(
+        self,
+        log: dict[str, Any],
+        lists: dict[str, Iterable[dict[str, Any]]],
+        entries: Iterable[Iterable[bytes]],
+    ) -> None:
+        """`log`: small members; `lists`: members that are written item by item; `entries`: each as pieces of JSON."""
+        newline = b"\n" + b" " * self._indent if self._indent else b"\n"
+        deeper = newline + b" " * self._indent
+        self._write(b"{" + newline + b'"log": {')
+        for name, value in log.items():
+            self._write(deeper + msgspec.json.encode(name) + b": ")
+            self._put(self._formatted(msgspec.json.encode(value), 2))
+            self._write(b",")
+        for name, items in lists.items():
+            self._write(deeper + msgspec.json.encode(name) + b": ")
+            self._write_list(([self._formatted(msgspec.json.encode(item), _ENTRY_DEPTH)] for item in items), deeper)
+            self._write(b",")
+        self._write(deeper + b'"entries": ')
+        self._write_list(entries, deeper)
+        self._write(newline + b"}\n}\n")
+
+    def entry(self, spool: Spool, stored: StoredEntry, *, first: bool, late: Annotations) -> Iterator[bytes]:
+        """The JSON of an entry, in pieces; bodies that wait in the spool are read a piece at a time."""
+        times = timing(stored.timeline, stored.opening if first else None, stored.dns_duration if first else None)
+        skeleton = b"".join(
+            (
+                msgspec.json.encode(times.to_har())[:-1],
+                b",",
+                _with_websocket(stored.fields, late.websocket)[1:-1],
+                _inside(late.entry),
+                b',"request":',
+                stored.request[:-1],
+                _inside(late.request),
+                b'},"response":',
+                stored.response[:-1],
+                _inside(late.response),
+                b"}}",
+            )
+        )
+        rest = self._formatted(skeleton, _ENTRY_DEPTH)
+        for marker, blob in stored.blobs:
+            before, _, rest = rest.partition(marker)
+            yield before + b'"'
+            yield from spool.read_blob(blob)
+            yield b'"'
+        yield rest
+
+    def _write_list(self, items: Iterable[Iterable[bytes]], newline: bytes) -> None:
+        item_line = newline + b" " * self._indent
+        separator = b"[" + item_line
+        for item in items:
+            self._write(separator)
+            for piece in item:
+                self._put(piece)
+            separator = b"," + item_line
+        self._write(b"[]" if separator.startswith(b"[") else newline + b"]")
+
+    def _formatted(self, json: bytes, depth: int) -> bytes:
+        if not self._indent:
+            return json
+        return msgspec.json.format(json, indent=self._indent).replace(b"\n", b"\n" + b" " * (self._indent * depth))
+
+    def _put(self, piece: bytes) -> None:
+        if self._ensure_ascii and not piece.isascii():
+            piece = piece.decode().encode("ascii", "json-escape")
+        self._write(piece)
+
+
+def _inside(fields: dict[str, Any]) -> bytes:
+    """Members to be added behind others."""
+    return b"," + msgspec.json.encode(fields)[1:-1] if fields else b""
+
+
+def _with_websocket(fields: bytes, additions: list[dict[str, Any]]) -> bytes:
+    if not any(additions):
+        return fields
+    decoded = msgspec.json.decode(fields)
+    for message, addition in zip(decoded.get("_webSocketMessages", ()), additions, strict=False):
+        message.update(addition)
+    return msgspec.json.encode(decoded)
+
+
+def _json_escape(error: UnicodeError) -> tuple[str, int]:
+    """Error handler for "ascii": the characters as JSON escapes, those beyond U+FFFF as surrogate pairs."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2)), error.end
+
+
+codecs.register_error("json-escape", _json_escape)
+
+
+@contextlib.contextmanager
+def whole_or_nothing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the name `path` only when the block ends well; else nothing of it is left."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=1 << 18) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,1 @@
+"""The layers put together: the only place that knows them all."""

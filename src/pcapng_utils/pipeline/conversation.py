@@ -1,0 +1,124 @@
+"""One TCP conversation: the layers that read its bytes are stacked, one above the other.
+
+It starts with a detector (see detection.py). As soon as the first bytes of either side are recognised, the right layer
+takes over. Layers are unaware of one another: each gets its next layer, and those it reports to, from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pcapng_utils.http.body import BodyFactory
+from pcapng_utils.http.exchange import Exchange
+from pcapng_utils.http.http1 import Http1Connection
+from pcapng_utils.http.websocket import WebSocketLayer
+from pcapng_utils.layers import ByteLayer, Problem, Report, SegmentLayer, UnitLog
+from pcapng_utils.net.flow import Flow
+from pcapng_utils.pipeline.adapters import Opaque, SegmentAdapter
+from pcapng_utils.pipeline.detect import Protocol
+from pcapng_utils.pipeline.detection import ByteDetector, SegmentDetector
+from pcapng_utils.pipeline.socks import SocksLayer
+from pcapng_utils.tls.connection import TlsConnection
+from pcapng_utils.tls.facts import TlsFacts
+from pcapng_utils.tls.keylog import SecretStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all conversations share."""
+
+    secrets: SecretStore
+    new_body: BodyFactory
+    emit: Callable[[Exchange, Conversation], None]
+    report: Report
+
+
+class Conversation:
+    """A flow with what was understood of it, and the source of its layers."""
+
+    __slots__ = ("_adapter", "_services", "application", "flow", "tls", "units")
+
+    def __init__(self, flow: Flow, services: Services) -> None:
+        self.flow = flow
+        self.units = UnitLog()
+        self.tls: TlsFacts | None = None
+        """Facts of the innermost TLS connection."""
+        self.application = ""
+        """The protocol on top: "HTTP/1", "HTTP/2", "SOCKS", ...; empty if unknown."""
+        self._services = services
+        self._adapter: SegmentAdapter | None = None
+
+    def start(self) -> SegmentLayer:
+        """The layer that reads the flow from its first segment."""
+        return SegmentDetector(self.flow, self.units, self._segment_layer)
+
+    def _segment_layer(self, protocol: Protocol | None) -> SegmentLayer:
+        """The layer for what was found right above TCP; None: nothing known."""
+        if protocol is None:
+            return Opaque(self.units)
+        if protocol is Protocol.TLS:
+            return self._open_tls()
+        self._adapter = SegmentAdapter(self._byte_layer(protocol), self.units)
+        return self._adapter
+
+    def report(self, problem: Problem) -> None:
+        self._services.report(replace(problem, connection=self.flow.id))
+
+    def _byte_layer(self, protocol: Protocol) -> ByteLayer:
+        return _LAYERS[protocol](self)
+
+    def _emit(self, exchange: Exchange) -> None:
+        self._services.emit(exchange, self)
+
+    def _open_tls(self) -> TlsConnection:
+        connection = TlsConnection(self._services.secrets, self._open_above_tls, self.report, self.units)
+        self.tls = connection.facts
+        return connection
+
+    def _open_nested_tls(self) -> ByteLayer:
+        """TLS inside a tunnel: its records are what the application wrote, no longer the segments."""
+        if self._adapter is not None:
+            self._adapter.counting = False
+        return self._open_tls()
+
+    def _open_above_tls(self, facts: TlsFacts) -> ByteLayer:
+        if facts.alpn == "h2":
+            return self._open_http2()
+        if facts.alpn in {"http/1.1", "http/1.0"}:
+            return self._open_http1()
+        return self._open_unknown()
+
+    def _open_unknown(self) -> ByteLayer:
+        return ByteDetector(self._byte_layer)
+
+    def _open_http1(self) -> ByteLayer:
+        self.application = "HTTP/1"
+        return Http1Connection(self._emit, self.report, self._services.new_body, self.units, self._upgrade)
+
+    def _open_http2(self, upgraded: Exchange | None = None) -> ByteLayer:
+        # Imported when met: HPACK's tables are a third of the start-up time.
+        from pcapng_utils.http.http2 import Http2Connection
+
+        self.application = "HTTP/2"
+        return Http2Connection(self._emit, self.report, self._services.new_body, self.units, upgraded=upgraded)
+
+    def _open_socks(self) -> ByteLayer:
+        self.application = "SOCKS"
+        return SocksLayer(lambda host, port: self._open_unknown(), self.report)
+
+    def _upgrade(self, exchange: Exchange, kind: str) -> ByteLayer | None:
+        if kind == "websocket":
+            return WebSocketLayer(exchange, self._emit, self.report, self.units)
+        if kind == "h2c":
+            return self._open_http2(upgraded=exchange)
+        return self._open_unknown()
+
+
+_LAYERS: Final[dict[Protocol, Callable[[Conversation], ByteLayer]]] = {
+    Protocol.TLS: Conversation._open_nested_tls,
+    Protocol.HTTP1: Conversation._open_http1,
+    Protocol.HTTP2: Conversation._open_http2,
+    Protocol.SOCKS: Conversation._open_socks,
+}

@@ -1,0 +1,199 @@
+"""A conversion from end to end: read the secrets, dissect the capture, join the phone's logs, write the HAR."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Self, cast
+
+import msgspec
+
+from pcapng_utils import __version__
+from pcapng_utils.capture.errors import CaptureError
+from pcapng_utils.capture.reader import CaptureReader
+from pcapng_utils.errors import InputError, unreadable
+from pcapng_utils.har.problems import ProblemLog
+from pcapng_utils.har.spool import Spool, StoredConnection, StoredEntry
+from pcapng_utils.har.writer import Annotations, HarWriter, whole_or_nothing
+from pcapng_utils.layers import Problem
+from pcapng_utils.net.flow import Endpoint
+from pcapng_utils.net.names import Names
+from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, file_digest
+from pcapng_utils.pipeline.dissection import Counts, Dissection
+from pcapng_utils.pipeline.options import Options
+from pcapng_utils.tls.keylog import SecretStore, read_keylog
+
+STDIN: Final = Path("-")
+
+Progress = Callable[[int], None]
+"""Told how many bytes of the capture were read so far."""
+
+
+class Conversion:
+    """One capture, with the files that go with it. Use as a context manager: `read`, then `write`."""
+
+    def __init__(self, capture: Path, options: Options) -> None:
+        self.capture = capture
+        self.options = options
+        self.problems = ProblemLog()
+        self.names = Names()
+        self.secrets = SecretStore()
+        self.files: list[FileDigest] = []
+        self.enrichment_digests: dict[str, str] = {}
+        self.attribution: dict[str, Any] | None = None
+        self._resources = ExitStack()
+        self.spool = Spool()
+        self._resources.callback(self.spool.close)
+        self._dissection = Dissection(self.spool, self.secrets, self.names, self.problems, bodies=options.bodies)
+        self._annotate: Callable[[int], Annotations] = lambda ordinal: Annotations()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._resources.close()
+
+    @property
+    def counts(self) -> Counts:
+        return self._dissection.counts
+
+    def read(self, progress: Progress = lambda size: None) -> None:
+        """Dissect the capture. Raises InputError if it, or a file that was named, cannot be used."""
+        for keylog in self.options.keylogs:
+            self._read_keylog(keylog)
+        if self.options.hosts_file is not None:
+            self.names.add_hosts(_read_text(self.options.hosts_file))
+        with _opened(self.capture) as file:
+            source = DigestedSource(file, self.options.hash_algorithm, str(self.capture))
+            try:
+                reader = CaptureReader(cast(BinaryIO, source), str(self.capture))
+            except CaptureError as error:
+                raise InputError(str(error)) from None
+            for event in reader:
+                self._dissection.feed(event)
+                progress(reader.size)
+            self._dissection.close()
+            self.files.insert(0, source.finish(self.capture.name))
+
+    def write(self, output: Path | None) -> None:
+        """Write the HAR to a file, whole or not at all; None: to standard output. Raises OSError."""
+        if output is None:
+            self._write_to(sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        elif output.exists() and not output.is_file():  # a device or a pipe: there is nothing to be replaced
+            with output.open("wb") as file:
+                self._write_to(file)
+        else:
+            with whole_or_nothing(output) as file:
+                self._write_to(file)
+
+    def _read_keylog(self, path: Path) -> None:
+        before = self.secrets.bad_lines
+        try:
+            with path.open("rb") as file:
+                for lines in read_keylog(file):
+                    self.secrets.add_keylog(lines, str(path))
+        except OSError as error:
+            raise unreadable(path, error) from None
+        bad_lines = self.secrets.bad_lines - before
+        self.files.append(file_digest(path, self.options.hash_algorithm))
+        if bad_lines:
+            message = f"lines of {path.name} are no lines of a key log (NSS key log format): they were skipped"
+            self.problems.add(Problem("keylog-bad-line", message, detail=f"{bad_lines} lines"))
+
+    def _write_to(self, out: BinaryIO) -> None:
+        writer = HarWriter(out, indent=self.options.indent, ensure_ascii=self.options.ensure_ascii)
+        log = {
+            "version": "1.2",
+            "creator": {"name": "pcapng-utils", "version": __version__, "_metadata": self._metadata()},
+            "pages": [],
+        }
+        lists = {
+            "_connections": self._connections(),
+            "_tlsErrors": self._tls_errors(),
+            "_problems": self.problems.rows(),
+        }
+        writer.write(log, lists, self._entries(writer))
+
+    def _metadata(self) -> dict[str, Any]:
+        algorithm = self.options.hash_algorithm
+        capture = self.files[0]
+        metadata: dict[str, Any] = {
+            "creation_datetime": datetime.now(UTC).isoformat(),
+            f"input_{algorithm}": capture.digest,
+            "input_sha256": capture.sha256,
+            "files": [file.to_har() for file in self.files],
+            "options": self.options.to_har(),
+        }
+        if self.enrichment_digests:
+            metadata[f"enrichment_files_{algorithm}"] = self.enrichment_digests
+        if self.attribution is not None:
+            metadata["attribution"] = self.attribution
+        return metadata
+
+    def _entries(self, writer: HarWriter) -> Iterator[Iterator[bytes]]:
+        for ordinal, first, stored in self.spool.entries():
+            late = self._annotate(ordinal)
+            self._add_names(stored, late)
+            if self.options.filters.admits(stored.timeline.begin, {stored.url_host, stored.server.ip}, set()):
+                yield writer.entry(self.spool, stored, first=first, late=late)
+
+    def _add_names(self, stored: StoredEntry, late: Annotations) -> None:
+        client = self._named(stored.client, stored)
+        server = self._named(stored.server, stored)
+        late.request["_communication"] = {"src": client, "dst": server}
+        late.response["_communication"] = {"src": server, "dst": client}
+
+    def _named(self, endpoint: Endpoint, stored: StoredEntry) -> dict[str, Any]:
+        name = self.names.lookup(endpoint.ip, client_ip=stored.client.ip, time=stored.timeline.begin)
+        return {"ip": endpoint.ip, "host": name or endpoint.ip, "port": endpoint.port}
+
+    def _connections(self) -> Iterator[dict[str, Any]]:
+        counts = self.spool.exchange_counts()
+        for stored in self.spool.connections():
+            fields = msgspec.json.decode(stored.fields)
+            fields.pop("_tlsError", None)
+            yield {
+                "id": stored.id,
+                "client": self._named_end(stored.client, stored),
+                "server": self._named_end(stored.server, stored),
+                "_communityId": stored.community_id,
+                **fields,
+                "exchanges": counts.get(int(stored.id), 0),
+            }
+
+    def _named_end(self, endpoint: Endpoint, stored: StoredConnection) -> dict[str, Any]:
+        name = self.names.lookup(endpoint.ip, client_ip=stored.client.ip, time=stored.first)
+        if name is None and endpoint == stored.server:
+            name = stored.sni
+        return {"ip": endpoint.ip, "host": name or endpoint.ip, "port": endpoint.port}
+
+    def _tls_errors(self) -> Iterator[dict[str, Any]]:
+        for stored in self.spool.connections():
+            error = msgspec.json.decode(stored.fields).get("_tlsError")
+            if error is not None:
+                yield error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    if path == STDIN:
+        yield sys.stdin.buffer
+        return
+    try:
+        file = path.open("rb", buffering=0)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    with file:
+        yield cast(BinaryIO, file)

@@ -1,0 +1,102 @@
+"""Which protocol a byte stream speaks, by its first bytes, on any port.
+
+Each probe looks at what one side sent and answers with a `Verdict`, with None (not mine), or asks for more bytes.
+The first side whose bytes are recognised decides for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, NamedTuple
+
+from pcapng_utils.http.detect import looks_like_http1, looks_like_http2_preface
+from pcapng_utils.tls.detect import looks_like_tls
+
+_TLS_HANDSHAKE: Final = 22
+_CLIENT_HELLO: Final = 1
+_SERVER_HELLO: Final = 2
+
+
+class Protocol(Enum):
+    TLS = "tls"
+    HTTP1 = "http1"
+    HTTP2 = "http2"
+    SOCKS = "socks"
+
+
+class Verdict(NamedTuple):
+    protocol: Protocol
+    sent_by_client: bool | None
+    """Whether these bytes are a client's; None: both might send them."""
+
+
+class MoreBytes(Enum):
+    """The answer of a probe that cannot tell yet."""
+
+    NEEDED = "needed"
+
+
+Answer = Verdict | MoreBytes | None
+
+
+def identify(data: bytes) -> Answer:
+    """What one side's first bytes are; None: nothing known here begins like that."""
+    undecided = False
+    for probe in _PROBES:
+        answer = probe(data)
+        if isinstance(answer, Verdict):
+            return answer
+        undecided = undecided or answer is MoreBytes.NEEDED
+    return MoreBytes.NEEDED if undecided else None
+
+
+def _tls(data: bytes) -> Answer:
+    looks = looks_like_tls(data)
+    if looks is None:
+        return MoreBytes.NEEDED
+    if not looks:
+        return None
+    sender = None
+    if data[0] == _TLS_HANDSHAKE and len(data) > 5:
+        sender = {_CLIENT_HELLO: True, _SERVER_HELLO: False}.get(data[5])
+    elif data[0] & 0x80:
+        sender = True  # a ClientHello in the form of SSL 2.0
+    return Verdict(Protocol.TLS, sender)
+
+
+def _http2(data: bytes) -> Answer:
+    looks = looks_like_http2_preface(data)
+    if looks is None:
+        return MoreBytes.NEEDED
+    return Verdict(Protocol.HTTP2, True) if looks else None
+
+
+def _http1(data: bytes) -> Answer:
+    looks = looks_like_http1(data)
+    if looks is None:
+        return MoreBytes.NEEDED
+    if not looks:
+        return None
+    return Verdict(Protocol.HTTP1, not data.lstrip(b"\r\n").startswith((b"HTTP/", b"ICY ")))
+
+
+def _socks(data: bytes) -> Answer:
+    """A SOCKS greeting: version 5 with its list of methods (RFC 1928, section 3), or a version 4 request."""
+    if data[:1] == b"\x05":
+        if len(data) < 2:
+            return MoreBytes.NEEDED
+        methods = data[2:]
+        whole = 0 < data[1] == len(methods) and all(method in _SOCKS_METHODS for method in methods)
+        return Verdict(Protocol.SOCKS, True) if whole else None
+    if data[:2] in (b"\x04\x01", b"\x04\x02"):
+        if len(data) < 9:
+            return MoreBytes.NEEDED
+        return Verdict(Protocol.SOCKS, True) if data.endswith(b"\x00") and len(data) < 512 else None
+    return None
+
+
+#: Authentication methods in use (IANA): none, GSSAPI, user name and password, CHAP, CRAM, TLS, private ones.
+_SOCKS_METHODS: Final = frozenset({*range(10), *range(0x80, 0xFF)})
+
+_PROBES: Final[tuple[Callable[[bytes], Answer], ...]] = (_tls, _http2, _http1, _socks)

@@ -1,0 +1,190 @@
+"""Finding out what a conversation speaks: its bytes are held back until the first of either side are recognised.
+
+Bytes that are the beginning of nothing known are let go as they come. What follows them may begin something: TLS after
+STARTTLS, the next message behind a body whose beginning was not captured. So each run of bytes is looked at by itself
+too, up to a limit; then the conversation is left unread.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from pcapng_utils.layers import CLIENT, SERVER, ByteLayer, SegmentLayer, Stamp, UnitLog
+from pcapng_utils.net.flow import Flow
+from pcapng_utils.pipeline.adapters import Unread
+from pcapng_utils.pipeline.detect import MoreBytes, Protocol, Verdict, identify
+
+_HELD_LIMIT: Final = 1 << 16
+_RUNS_LIMIT: Final = 64
+
+
+class Held(NamedTuple):
+    """A run of bytes, or a hole or an end between such runs."""
+
+    direction: int
+    data: bytes
+    stamp: Stamp
+    lost: int | None = None
+    """Size of the hole, if it is one."""
+    end: bool = False
+
+
+class Detector(ABC):
+    """What both detectors share: they differ in the kind of layer that takes over."""
+
+    __slots__ = ("_held", "_runs", "_starts")
+
+    def __init__(self) -> None:
+        self._held: list[Held] = []
+        self._starts = [b"", b""]
+        """By direction, held bytes that may be the beginning of something."""
+        self._runs = 0
+
+    @abstractmethod
+    def _take_over(self, protocol: Protocol | None, held: list[Held], *, swap: bool) -> None:
+        """Make the layer for the protocol and repeat to it what was held; `swap`: the directions are the other way
+        round, in `held` as well. None: it is nothing known."""
+
+    @abstractmethod
+    def _let_go(self, held: Held) -> None:
+        """These bytes are nothing known."""
+
+    def _look_at(self, run: Held) -> None:
+        self._held.append(run)
+        if run.lost is not None:
+            self._starts[run.direction] = b""
+            return
+        start = self._starts[run.direction]
+        answer = identify(start + run.data)
+        if answer is None and start:
+            self._drop(run.direction, but=run)
+            start = b""
+            answer = identify(run.data)
+        if isinstance(answer, Verdict):
+            self._settle(answer, run.direction)
+            return
+        if answer is MoreBytes.NEEDED:
+            self._starts[run.direction] = start + run.data
+        else:
+            self._drop(run.direction)
+        self._runs += 1
+        if self._runs > _RUNS_LIMIT or sum(len(held.data) for held in self._held) > _HELD_LIMIT:
+            self._take_over(None, self._empty(), swap=False)
+
+    def _settle(self, verdict: Verdict, direction: int) -> None:
+        client = direction if verdict.sent_by_client else 1 - direction
+        swap = verdict.sent_by_client is not None and client == SERVER
+        held = self._empty()
+        if swap:
+            held = [run._replace(direction=1 - run.direction) for run in held]
+        self._take_over(verdict.protocol, held, swap=swap)
+
+    def _empty(self) -> list[Held]:
+        held, self._held = self._held, []
+        return held
+
+    def _drop(self, direction: int, but: Held | None = None) -> None:
+        """Let go what is held of a direction."""
+        kept = []
+        for run in self._held:
+            if run.direction != direction or run is but or run.end:
+                kept.append(run)
+            else:
+                self._let_go(run)
+        self._held = kept
+        self._starts[direction] = b""
+
+
+class SegmentDetector(Detector):
+    """Stands right above TCP; the layer it finds becomes the flow's receiver."""
+
+    __slots__ = ("_flow", "_open", "_units")
+
+    def __init__(self, flow: Flow, units: UnitLog, open_layer: Callable[[Protocol | None], SegmentLayer]) -> None:
+        super().__init__()
+        self._flow = flow
+        self._units = units
+        self._open = open_layer
+
+    def segment(self, direction: int, data: bytes, time: int, frame: int) -> None:
+        self._look_at(Held(direction, data, Stamp(time, time, (frame,), 0)))
+
+    def gap(self, direction: int, size: int, time: int, frame: int) -> None:
+        self._look_at(Held(direction, b"", Stamp(time, time, (frame,), 0), lost=size))
+
+    def end(self, direction: int, time: int, frame: int) -> None:
+        self._held.append(Held(direction, b"", Stamp(time, time, (frame,), 0), end=True))
+
+    def close(self) -> None:
+        for direction in (CLIENT, SERVER):
+            self._drop(direction)
+
+    def _let_go(self, held: Held) -> None:
+        if held.data:
+            self._units.add(held.direction, held.stamp.first, held.stamp.frames[0], len(held.data))
+
+    def _take_over(self, protocol: Protocol | None, held: list[Held], *, swap: bool) -> None:
+        if swap:
+            self._flow.swap()
+            self._units.swap()
+        layer = self._open(protocol)
+        self._flow.receiver = layer
+        for run in held:
+            time, frame = run.stamp.first, run.stamp.frames[0]
+            if run.lost is not None:
+                layer.gap(run.direction, run.lost, time, frame)
+            elif run.end:
+                layer.end(run.direction, time, frame)
+            else:
+                layer.segment(run.direction, run.data, time, frame)
+
+
+class ByteDetector(Detector):
+    """Stands inside TLS or a tunnel, and stays there: what it found is behind it."""
+
+    __slots__ = ("_layer", "_open")
+
+    def __init__(self, open_layer: Callable[[Protocol], ByteLayer]) -> None:
+        super().__init__()
+        self._open = open_layer
+        self._layer: ByteLayer | None = None
+
+    def data(self, direction: int, data: bytes, stamp: Stamp) -> None:
+        if self._layer is not None:
+            self._layer.data(direction, data, stamp)
+        else:
+            self._look_at(Held(direction, data, stamp))
+
+    def gap(self, direction: int, size: int, stamp: Stamp) -> None:
+        if self._layer is not None:
+            self._layer.gap(direction, size, stamp)
+        else:
+            self._look_at(Held(direction, b"", stamp, lost=size))
+
+    def end(self, direction: int, stamp: Stamp | None) -> None:
+        if self._layer is not None:
+            self._layer.end(direction, stamp)
+        else:
+            self._held.append(Held(direction, b"", stamp or Stamp(0, 0, (), 0), end=True))
+
+    def close(self) -> None:
+        if self._layer is not None:
+            self._layer.close()
+
+    def _let_go(self, held: Held) -> None:
+        pass
+
+    def _take_over(self, protocol: Protocol | None, held: list[Held], *, swap: bool) -> None:
+        if swap:
+            # Below, the sides are known already: what looks like the other side's is read as it came.
+            held = [run._replace(direction=1 - run.direction) for run in held]
+        self._layer = layer = self._open(protocol) if protocol is not None else Unread()
+        for run in held:
+            if run.lost is not None:
+                layer.gap(run.direction, run.lost, run.stamp)
+            elif run.end:
+                layer.end(run.direction, run.stamp)
+            else:
+                layer.data(run.direction, run.data, run.stamp)

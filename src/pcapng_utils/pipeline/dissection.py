@@ -1,0 +1,134 @@
+"""From capture events to a spool of finished entries and connections.
+
+This is the streaming half of a conversion: what it holds in memory are the flows that are open.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pcapng_utils.capture.events import CaptureEvent, PacketBatch, ResolvedName, Secrets
+from pcapng_utils.har.connections import connection_fields, decryption_state, tls_error
+from pcapng_utils.har.entry import Entry, EntryBuilder
+from pcapng_utils.har.problems import ProblemLog
+from pcapng_utils.har.spool import Spool, StoredConnection, encode_fields
+from pcapng_utils.http.body import Body
+from pcapng_utils.http.exchange import Exchange, Message
+from pcapng_utils.layers import DatagramLayer, Problem, SegmentLayer
+from pcapng_utils.net.flow import Flow
+from pcapng_utils.net.names import Names
+from pcapng_utils.net.network import Network
+from pcapng_utils.pipeline.conversation import Conversation, Services
+from pcapng_utils.tls.keylog import SecretStore
+
+EnrichEntry = Callable[[Entry], None]
+"""Something that is added to an entry while its bodies are at hand."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the summary tells."""
+
+    packets: int = 0
+    first: int | None = None
+    last: int | None = None
+    """Times of the first and the last packet, in ns."""
+    connections: Counter[str] = field(default_factory=Counter)
+    """TCP connections and QUIC conversations, by `decrypted`."""
+    exchanges: Counter[str] = field(default_factory=Counter)
+    """By protocol."""
+
+
+class Dissection:
+    """Feed it the events of a capture, then `close` it; the results are in the spool."""
+
+    def __init__(
+        self, spool: Spool, secrets: SecretStore, names: Names, problems: ProblemLog, *, bodies: bool = True
+    ) -> None:
+        self.counts = Counts()
+        self.enrichers: list[EnrichEntry] = []
+        self.watch: Callable[[int, Exchange, Conversation], None] | None = None
+        """Told of every exchange with its ordinal in the spool, while its messages are at hand."""
+        self.watch_end: Callable[[Conversation], None] | None = None
+        """Told of every conversation that has ended."""
+        self._spool = spool
+        self._secrets = secrets
+        self._names = names
+        self._problems = problems
+        self._builder = EntryBuilder(self._new_body, spool.write_blob if bodies else None)
+        self._services = Services(secrets, self._new_body, self._emit, problems.add)
+        self._conversations: dict[str, Conversation] = {}
+        self._network = Network(self._on_flow, self._on_flow_end, problems.add)
+
+    def feed(self, event: CaptureEvent) -> None:
+        if isinstance(event, PacketBatch):
+            counts = self.counts
+            counts.packets += len(event.packets)
+            if event.packets:
+                if counts.first is None:
+                    counts.first = event.packets[0][1]
+                counts.last = event.packets[-1][1]
+            self._network.feed(event)
+        elif isinstance(event, Problem):
+            self._problems.add(event)
+        elif isinstance(event, Secrets):
+            self._secrets.add_keylog(event.text, "the capture")
+        elif isinstance(event, ResolvedName):
+            self._names.add(event.address, event.name)
+
+    def close(self) -> None:
+        """The capture has ended: so has everything in it."""
+        self._network.close()
+
+    def _new_body(self) -> Body:
+        return Body(self._spool.new_file)
+
+    def _on_flow(self, flow: Flow) -> SegmentLayer | DatagramLayer | None:
+        if flow.transport != "tcp":
+            return None
+        conversation = self._conversations[flow.id] = Conversation(flow, self._services)
+        return conversation.start()
+
+    def _emit(self, exchange: Exchange, conversation: Conversation) -> None:
+        entry, problems = self._builder.build(exchange, conversation.flow, conversation.tls)
+        for text in problems:
+            conversation.report(Problem("body-not-decoded", text, frame=_frame_of(exchange)))
+        for enrich in self.enrichers:
+            enrich(entry)
+        message = exchange.request or exchange.response
+        self.counts.exchanges[message.version if message else ""] += 1
+        ordinal = self._spool.append(entry, None)
+        if self.watch is not None:
+            self.watch(ordinal, exchange, conversation)
+
+    def _on_flow_end(self, flow: Flow) -> None:
+        conversation = self._conversations.pop(flow.id, None)
+        tls = conversation.tls if conversation else None
+        application = conversation.application if conversation else ""
+        fields = connection_fields(flow, tls, application)
+        if flow.transport == "tcp":
+            self.counts.connections[decryption_state(tls, application)[0]] += 1
+        if tls is not None and sum(tls.unread):
+            fields["_tlsError"] = tls_error(flow, tls)
+        self._spool.append_connection(
+            flow.first_frame,
+            StoredConnection(
+                id=flow.id,
+                client=flow.client,
+                server=flow.server,
+                first=flow.first,
+                community_id=flow.community_id,
+                transport=flow.transport,
+                sni=tls.sni if tls else None,
+                fields=encode_fields(fields),
+            ),
+        )
+        if conversation is not None and self.watch_end is not None:
+            self.watch_end(conversation)
+
+
+def _frame_of(exchange: Exchange) -> int | None:
+    messages: tuple[Message | None, ...] = (exchange.request, exchange.response)
+    return next((message.frames[0] for message in messages if message is not None and message.frames), None)

@@ -1,0 +1,77 @@
+"""What a conversion is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Attribution = Literal["alignment", "nearest", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What is written of what was found; an exchange must pass all of them."""
+
+    begin: int | None = None
+    """Exchanges that begin at this time or later (ns since the epoch)."""
+    end: int | None = None
+    """Exchanges that begin before this time (ns since the epoch)."""
+    hosts: tuple[str, ...] = ()
+    """Exchanges with one of these hosts, or a host below one of these domains."""
+    processes: tuple[str, ...] = ()
+    """Exchanges of one of these processes, as named by the trace or by the capture."""
+
+    def admits(self, begin: int, hosts: set[str], processes: set[str]) -> bool:
+        if self.begin is not None and begin < self.begin:
+            return False
+        if self.end is not None and begin >= self.end:
+            return False
+        if self.hosts and not any(_is_below(host, domain) for host in hosts for domain in self.hosts):
+            return False
+        return not self.processes or not processes.isdisjoint(self.processes)
+
+
+def _is_below(host: str, domain: str) -> bool:
+    host, domain = host.lower().rstrip("."), domain.lower().strip(".")
+    return host == domain or host.endswith("." + domain)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything a conversion depends on but the capture itself."""
+
+    keylogs: tuple[Path, ...] = ()
+    hosts_file: Path | None = None
+    socket_trace: Path | None = None
+    cipher_log: Path | None = None
+    metadata: Path | None = None
+    attribution: Attribution = "alignment"
+    time_shift: float | None = None
+    min_confidence: float = 0.5
+    filters: Filters = field(default_factory=Filters)
+    bodies: bool = True
+    indent: int = 2
+    ensure_ascii: bool = False
+    hash_algorithm: str = "sha1"
+    """Of the digests whose names say which algorithm made them."""
+
+    def to_har(self) -> dict[str, Any]:
+        """What was asked, where it is not the default: `creator._metadata.options`."""
+        asked: dict[str, Any] = {}
+        if self.attribution != "alignment":
+            asked["attribution"] = self.attribution
+        if self.time_shift is not None:
+            asked["timeShift"] = self.time_shift
+        if self.min_confidence != 0.5:
+            asked["minConfidence"] = self.min_confidence
+        if not self.bodies:
+            asked["bodies"] = False
+        filters = {
+            "from": self.filters.begin and self.filters.begin / 1e9,
+            "to": self.filters.end and self.filters.end / 1e9,
+            "hosts": list(self.filters.hosts),
+            "processes": list(self.filters.processes),
+        }
+        asked.update({name: value for name, value in filters.items() if value})
+        return asked
