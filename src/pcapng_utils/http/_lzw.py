@@ -5,7 +5,8 @@ next to each other in the output. So the dictionary holds places in the output, 
 grow faster than the output does.
 
 Codes are written in groups of eight, `width` bytes a group, lowest bits first; when the width changes, what is left
-of the group is padding.
+of the group is padding. All known encoders widen their codes to 10 bits even where the header allows 9 (the dictionary
+then holds 512 entries all the same).
 """
 
 from __future__ import annotations
@@ -109,6 +110,6 @@ class LzwDecoder:
                 starts.append(self._previous)
                 ends.append(place + 1)
             self._previous = place
-            if len(starts) > mask and width < self._max_width:
+            if len(starts) > mask and width < max(self._max_width, _FIRST_WIDTH + 1):
                 self._width = width + 1
                 return
