@@ -65,7 +65,7 @@ class ZWriter:
     def define(self, string: bytes) -> None:
         if self.free < 1 << self.max_width:
             self.table[string] = self.free
-            self.free += 1
+        self.free += 1
         # A decoder has defined one entry less than the encoder when it reads the next code.
         if self.free - 1 > (1 << self.width) - 1 and self.width < max(self.max_width, 10):
             self.flush(self.width)
