@@ -1,0 +1,207 @@
+"""A TCP connection (RFC 9293): two halves, and what they agree on.
+
+The usual case costs no call into this module: while `Half.quick` is true, the network layer itself hands over what
+comes in order and moves `Half.next` on. Everything else comes through `Connection.packet`: handshakes, ends, resets,
+whatever is out of order or lost. A reset, too, takes effect only after some packets or some time (`Half.watch`), for
+segments that belong before it may still come.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pcapng_utils.layers import CLIENT, SERVER, Problem
+from pcapng_utils.net.flow import Flow
+from pcapng_utils.net.half import ACK, EVERYTHING, MASK, Half, distance
+from pcapng_utils.net.pool import Pool
+
+FIN: Final = 1
+SYN: Final = 2
+RST: Final = 4
+
+
+class Connection:
+    """Two halves, and what they agree on."""
+
+    __slots__ = (
+        "_cut",
+        "_full",
+        "_greeted",
+        "_resetting",
+        "_stray",
+        "closed",
+        "flow",
+        "halves",
+        "kept",
+        "keys",
+        "pool",
+        "refused",
+    )
+
+    def __init__(self, flow: Flow, keys: tuple[bytes, bytes], pool: Pool) -> None:
+        self.flow = flow
+        self.keys = keys
+        """Under which the network layer finds its halves."""
+        self.pool = pool
+        self.halves = (Half(self, flow, CLIENT, pool), Half(self, flow, SERVER, pool))
+        self.halves[0].peer, self.halves[1].peer = self.halves[1], self.halves[0]
+        self.kept: object = None
+        self.closed = False
+        """Nothing more will be handed over."""
+        self.refused = False
+        """The SYN was answered by a reset; it may be sent again."""
+        self._greeted = False
+        self._resetting = False
+        self._full = False
+        self._cut = [0, 0]
+        """Bytes cut off by the capture's snaplen, and the first frame that lacked some."""
+        self._stray = [0, 0]
+        """The same for bytes with unbelievable sequence numbers."""
+
+    @property
+    def over(self) -> bool:
+        return self.closed or self.refused
+
+    def hold(self, time: int) -> None:
+        """The first packet was no SYN: wait for one."""
+        for half in self.halves:
+            half.watch(self.pool.limits.hold, time, 0)
+
+    def reuses(self, half: Half, isn: int) -> bool:
+        """Whether a SYN (without ACK) begins another connection between the same ports."""
+        return half.isn != isn if self.closed else not half.fits(isn)
+
+    def packet(self, half: Half, seq: int, ack: int, flags: int, size: int, data: bytes, time: int, frame: int) -> None:
+        """A segment sent by `half` that carries `size` bytes, `data` being what was captured of them."""
+        if self.closed:
+            if half.repeats(seq, size):
+                self.flow.retransmitted[half.direction] += 1
+            return
+        if flags & SYN:
+            self._syn(half, seq, ack, flags, time)
+            seq = seq + 1 & MASK
+        else:
+            self._note(half, seq, flags, time)
+        if flags & ACK and not flags & RST and (half.acked < 0 or distance(ack, half.acked) > 0):
+            half.acked = ack
+        if size:
+            half.accept(seq, size, data, time, frame)
+        if flags & FIN and half.finish(seq + size & MASK, time, frame):
+            self._ended(half, "fin")
+        if flags & RST:
+            self._reset(half, seq, ack, flags, time, frame)
+        self._settle(time)
+
+    def settle(self) -> None:
+        """Draw the consequences of an `expire`."""
+        first, second = self.halves
+        if self.closed:
+            return
+        if (first.ended and second.ended) or (self._resetting and not (first.countdown and second.countdown)):
+            self.close()
+            return
+        plain = not (self._resetting or first.waiting or second.waiting)
+        first.quick = plain and first.plain
+        second.quick = plain and second.plain
+
+    def close(self) -> None:
+        """Hand over what waits, then close the receiver. Late packets are only counted from now on."""
+        if self.closed:
+            return
+        for half in (self.halves[self.flow.flipped], self.halves[1 - self.flow.flipped]):
+            half.close()
+        self.closed = True
+        if self.halves[0].ended and self.halves[1].ended:
+            self.flow.ended = "fin"
+        if self.flow.receiver is not None:
+            self.flow.receiver.close()
+        self._report_totals()
+
+    def stray(self, size: int, frame: int) -> None:
+        self._stray = [self._stray[0] + size, self._stray[1] or frame]
+
+    def truncated(self, size: int, frame: int) -> None:
+        self._cut = [self._cut[0] + size, self._cut[1] or frame]
+
+    def overflowed(self) -> None:
+        if not self._full:
+            self._full = True
+            message = "Too much waited for missing bytes of a TCP stream; they were given up for lost"
+            self.problem("tcp-limit", message, self.flow.last_frame)
+
+    def problem(self, kind: str, message: str, frame: int, detail: str = "", lost: int = 0) -> None:
+        self.pool.report(Problem(kind, message, frame, detail, lost, self.flow.id))
+
+    def _syn(self, half: Half, seq: int, ack: int, flags: int, time: int) -> None:
+        flow = self.flow
+        if half.syn_seen:
+            flow.retransmitted[half.direction] += seq == half.isn
+        elif not half.fits(seq):
+            return
+        self.refused = False
+        half.syn_seen = True
+        half.isn = seq
+        if not flags & ACK:
+            if flow.begun != "syn" and half.direction != CLIENT:
+                flow.swap()
+            flow.begun = "syn"
+            flow.syn = time if flow.syn is None else flow.syn
+        elif not half.peer.syn_seen and half.peer.fits(ack - 1 & MASK):
+            if half.direction != SERVER:
+                flow.swap()
+            flow.begun = "syn-ack"
+            half.peer.isn = ack - 1 & MASK
+            half.peer.begin(ack)
+        half.begin(seq + 1 & MASK)
+        if flags & ACK and not self._greeted:
+            flow.established = time
+
+    def _note(self, half: Half, seq: int, flags: int, time: int) -> None:
+        """What a packet without SYN tells about its half; whether it completes the handshake (RFC 9293, 3.5)."""
+        if half.first_seq < 0:
+            half.first_seq = seq
+        if flags & ACK and not flags & RST and half.first_ack < 0:
+            half.first_ack = time
+
+    def _settle(self, time: int) -> None:
+        flow = self.flow
+        client = self.halves[flow.flipped]
+        if not self._greeted and flow.begun != "mid-capture" and client.first_ack >= 0:
+            flow.established = max(client.first_ack, flow.syn or 0)
+            self._greeted = True
+        for half in self.halves:
+            half.watch_hole(time)
+            if half.countdown:
+                half.countdown -= 1
+                if not half.countdown:
+                    half.expire()
+        self.settle()
+
+    def _ended(self, half: Half, how: str) -> None:
+        if self.flow.ended_by is None:
+            self.flow.ended_by = half.direction
+        if how == "rst" or self.flow.ended == "capture-end":
+            self.flow.ended = "rst" if how == "rst" else "fin"
+
+    def _reset(self, half: Half, seq: int, ack: int, flags: int, time: int, frame: int) -> None:
+        if not half.resets(seq, ack, flags):
+            self.problem("tcp-bad-reset", "A TCP reset with an unbelievable sequence number was ignored", frame)
+            return
+        self._ended(half, "rst")
+        if not self._greeted and not any(one.first_ack >= 0 or one.pieces for one in self.halves):
+            self.refused = True
+            return
+        if not self._resetting:
+            self._resetting = True
+            for one in self.halves:
+                one.watch(self.pool.limits.patience, time, EVERYTHING)
+
+    def _report_totals(self) -> None:
+        lost, frame = self._cut
+        if lost:
+            message = "The capture holds only the first bytes of packets; the rest of them is lost"
+            self.problem("tcp-truncated-packets", message, frame, f"{lost} bytes", lost)
+        lost, frame = self._stray
+        if lost:
+            message = "Segments far from their TCP stream were left out"
+            self.problem("tcp-stray-segments", message, frame, f"{lost} bytes", lost)
