@@ -1,0 +1,454 @@
+"""One QUIC connection, both directions, from its packets to its streams.
+
+The Initial packets' keys are public, so the ClientHello can always be read. All other keys come from the key log, by
+way of the handshake. Packets that come before their keys wait, a few of them; packets seen twice are read once. The
+connection knows nothing of addresses: whoever finds a packet of it (by flow or by connection ID) feeds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
+
+from pcapng_utils.layers import CLIENT, SERVER, Problem, Report, Stamp, StreamsLayer, UnitKind, UnitLog
+from pcapng_utils.net.flow import Endpoint
+from pcapng_utils.quic.crypto import PacketProtection, initial_protection, retry_tag_fits
+from pcapng_utils.quic.facts import QuicFacts
+from pcapng_utils.quic.frames import (
+    Ack,
+    ConnectionClose,
+    Crypto,
+    Datagram,
+    Malformed,
+    NewConnectionId,
+    ResetStream,
+    Stream,
+    parse_frames,
+    parse_google_frames,
+)
+from pcapng_utils.quic.handshake import Handshake, Level
+from pcapng_utils.quic.keys import OneRttKeys, Opened, open_long
+from pcapng_utils.quic.limits import Limits
+from pcapng_utils.quic.numbers import NumberSet
+from pcapng_utils.quic.packet import LongHeader
+from pcapng_utils.quic.streams import StreamTable
+from pcapng_utils.quic.versions import READABLE_NAMES, PacketType, Version, version_name
+from pcapng_utils.tls.codes import ALERT_NAMES
+from pcapng_utils.tls.facts import TlsFacts
+from pcapng_utils.tls.keylog import SecretStore
+
+OpenStreams = Callable[[TlsFacts, QuicFacts], StreamsLayer | None]
+"""Asked once a connection, before its first stream bytes: the layer that reads the streams, or None if none can.
+
+`TlsFacts.alpn` says which; it is None where the server's choice was not seen (0-RTT data, lost packets):
+`alpn_offered` is then all there is."""
+
+_SIDES: Final = ("client", "server")
+_SPACES: Final = (0, 2, 1, 2)
+"""Packet number space by level (RFC 9000, section 12.3)."""
+_APPLICATION: Final = 2
+_CRYPTO_ERRORS: Final = range(0x100, 0x200)
+"""CONNECTION_CLOSE codes that are TLS alerts (RFC 9001, section 4.8)."""
+
+_MALFORMED: Final = "A QUIC packet holds a frame of an unknown kind or a cut one: the rest of the packet was not read"
+_BAD_PACKETS: Final = "QUIC packets could not be decrypted though their keys are at hand"
+
+
+class ConnectionIds(Protocol):
+    """Where a connection says by which IDs its packets are known."""
+
+    def add(self, connection: QuicConnection, direction: int, connection_id: bytes) -> None:
+        """Packets that bear this Destination Connection ID go in `direction` of the connection."""
+
+    def remove(self, connection: QuicConnection, connection_id: bytes) -> None:
+        """No longer so."""
+
+    def closed(self, connection: QuicConnection) -> None:
+        """The connection has ended."""
+
+
+class Received(NamedTuple):
+    """Where and when a packet was found."""
+
+    direction: int
+    data: bytes
+    """The whole datagram."""
+    at: int
+    """Position of the packet in it."""
+    time: int
+    frame: int
+    unit: int
+
+
+class QuicConnection:
+    """Fed packets by `QuicFlow`; `begin` makes the Initial packets readable."""
+
+    def __init__(
+        self,
+        units: UnitLog,
+        report: Report,
+        open_streams: OpenStreams,
+        secrets: SecretStore,
+        table: ConnectionIds,
+        limits: Limits,
+    ) -> None:
+        self.tls = TlsFacts()
+        self.quic = QuicFacts()
+        self.units = units
+        self.last = 0
+        """Time of the last packet, in ns."""
+        self.version: Version | None = None
+        self.ids: tuple[dict[bytes, None], dict[bytes, None]] = ({}, {})
+        """Destination Connection IDs by direction of the packets, oldest first."""
+        self.id_lengths = [0, 0]
+        """Length of the Destination Connection ID in packets with a short header, by direction."""
+        self.handshake = Handshake(self.tls, secrets, units, report, limits)
+        self.streams = StreamTable(lambda: open_streams(self.tls, self.quic), report, limits)
+        self._report = report
+        self._table = table
+        self._limits = limits
+        self._numbers = tuple(tuple(NumberSet() for _ in range(3)) for _ in range(2))
+        self._parse = parse_frames
+        self._initial_ids: list[bytes] = []
+        self._keys: dict[tuple[int, int, int, int | None, bytes | None], list[PacketProtection]] = {}
+        self._one_rtt: list[OneRttKeys | None] = [None, None]
+        self._pending: list[tuple[Received, LongHeader | None, int]] = []
+        self._handshake_moved = False
+        self._had_keys = False
+        self._bad_packets = 0
+        self._missed = [(-1, 0), (-1, 0)]
+        self._holes_checked = 0
+        self._closed = False
+        self._flows = 0
+        self._addresses: set[tuple[Endpoint, Endpoint]] = set()
+
+    # The flows that carry it
+
+    def join(self, client: Endpoint, server: Endpoint, time: int) -> None:
+        """A flow carries the connection from now on. A second pair of addresses is a migration (RFC 9000, 9)."""
+        self._flows += 1
+        if (client, server) in self._addresses or len(self._addresses) >= self._limits.addresses:
+            return
+        if self._addresses:
+            self.quic.migrations.append((time, client, server))
+        self._addresses.add((client, server))
+
+    def leave(self) -> None:
+        """A flow that carried the connection is closed; with the last one, the connection ends."""
+        self._flows -= 1
+        if not self._flows:
+            self.close()
+
+    # What opens the connection
+
+    @property
+    def begun(self) -> bool:
+        """Whether the client's first Initial packet was read: without it nothing can be."""
+        return bool(self._initial_ids)
+
+    def began_with(self, connection_id: bytes) -> bool:
+        """Whether Initial packets of the client with this Destination Connection ID have keys."""
+        return connection_id in self._initial_ids
+
+    def may_begin_again(self, header: LongHeader) -> bool:
+        """Whether a client's new first Initial may be of this connection: no server's Initial was read yet."""
+        return not self.quic.server_id and self.quic.client_id == header.source.hex()
+
+    def begin(self, header: LongHeader) -> None:
+        """The client's first Initial packet was found: its Destination Connection ID gives the Initial keys."""
+        self.version = header.version
+        self._parse = parse_google_frames if header.version.google_frames else parse_frames
+        self.quic.version = self.quic.first_version = header.version.name
+        self.quic.original_id = header.destination.hex()
+        self._initial_ids = [header.destination]
+
+    def retry(self, header: LongHeader, packet: bytes) -> None:
+        """A Retry packet: the client's next Initial packet is protected anew (RFC 9001, section 5.2)."""
+        if self.quic.retry or not self.begun:
+            return
+        if retry_tag_fits(header.version, self._initial_ids[0], packet):
+            self.quic.retry = True
+            self._initial_ids.insert(0, header.source)
+            self.learn(CLIENT, header.source)
+
+    def negotiate(self, versions: tuple[int, ...]) -> None:
+        """A Version Negotiation packet: the client begins again with one of these versions."""
+        if self.quic.server_id:
+            return
+        self.quic.version_negotiation = True
+        self.quic.offered_versions = tuple(map(version_name, versions))
+
+    def begin_again(self, header: LongHeader) -> None:
+        """The client's first Initial packet after Version Negotiation, or after a Retry that was not captured."""
+        self.handshake.restart()
+        self._numbers = tuple(tuple(NumberSet() for _ in range(3)) for _ in range(2))
+        self._keys.clear()
+        self.version = header.version
+        self.quic.version = header.version.name
+        self._initial_ids = [header.destination]
+
+    def learn(self, direction: int, connection_id: bytes) -> None:
+        """Packets in `direction` may bear this Destination Connection ID."""
+        known = self.ids[direction]
+        if connection_id in known:
+            return
+        known[connection_id] = None
+        self._table.add(self, direction, connection_id)
+        if len(known) > self._limits.connection_ids:
+            oldest = next(iter(known))
+            del known[oldest]
+            self._table.remove(self, oldest)
+
+    # Packets
+
+    def read_long(self, received: Received, header: LongHeader) -> bool:
+        """Read an Initial, 0-RTT or Handshake packet; False if it could not be read (yet).
+
+        What becomes of an Initial packet that cannot be read is left to the caller: another connection may begin."""
+        direction, data, at, self.last, *_ = received
+        level = Level(header.type)
+        numbers = self._numbers[direction][_SPACES[level]]
+        candidates = self._candidates(level, direction, header.version)
+        for keys in candidates:
+            opened = open_long(keys, data, at, header.number_at, header.end, numbers.largest)
+            if opened is not None:
+                break
+        else:
+            if level is not Level.INITIAL:
+                self._had_keys = self._had_keys or bool(candidates)
+                self.set_aside(received, header, header.number_at)
+            return False
+        if level is not Level.INITIAL:
+            candidates[:] = [keys]
+            self._had_keys = True
+        self._learn_from(header, direction)
+        if numbers.add(opened[0]):
+            self._take(direction, level, opened[1], received)
+        else:
+            self.quic.duplicates[direction] += 1
+        return True
+
+    def read_short(self, received: Received, number_at: int) -> bool:
+        """Read a 1-RTT packet whose packet number is at `number_at`; False if it could not be read (yet)."""
+        direction, data, at, self.last, *_ = received
+        keys = self._one_rtt[direction]
+        numbers = self._numbers[direction][_APPLICATION]
+        if keys is not None:
+            opened = keys.open(data, at, number_at, numbers.largest)
+        else:
+            opened = self._open_first(received, number_at, numbers.largest)
+        if opened is None:
+            self.set_aside(received, None, number_at)
+            return False
+        number, payload = opened
+        if numbers.add(number):
+            self._take(direction, Level.ONE_RTT, payload, received)
+        else:
+            self.quic.duplicates[direction] += 1
+        return True
+
+    def _candidates(self, level: Level, direction: int, version: Version) -> list[PacketProtection]:
+        if level is Level.INITIAL:
+            return [self._initial_keys(version, one)[direction] for one in self._initial_ids]
+        handshake = self.handshake
+        key = (level, direction, version.number, handshake.cipher_id, handshake.client_random)
+        found = self._keys.get(key)
+        if found is None:
+            found = handshake.protections(level, direction, version)
+            if found:
+                self._keys[key] = found
+        return found
+
+    def _initial_keys(self, version: Version, connection_id: bytes) -> list[PacketProtection]:
+        key = (Level.INITIAL, 0, version.number, None, connection_id)
+        found = self._keys.get(key)
+        if found is None:
+            found = self._keys[key] = list(initial_protection(version, connection_id))
+        return found
+
+    def _open_first(self, received: Received, number_at: int, largest: int) -> Opened | None:
+        """The first 1-RTT packet of a direction: make its keys."""
+        direction, data, at, time, *_ = received
+        if direction == CLIENT and self.tls.finished_time is None and self.tls.hello_time is not None:
+            # A client sends 1-RTT packets once it has finished its handshake, so this is when, at the latest.
+            self.tls.finished_time = time
+        if self.version is None or self._closed:
+            return None
+        for protection in self._candidates(Level.ONE_RTT, direction, self.version):
+            self._had_keys = True
+            keys = OneRttKeys(protection)
+            opened = keys.open(data, at, number_at, largest)
+            if opened is not None:
+                self._one_rtt[direction] = keys
+                return opened
+        return None
+
+    def _learn_from(self, header: LongHeader, direction: int) -> None:
+        """An authentic long header tells the sender's connection ID, and the version that the server settled on."""
+        quic = self.quic
+        if direction == SERVER:
+            if header.version is not self.version:
+                self.version = header.version
+                quic.version = header.version.name
+            quic.server_id = header.source.hex()
+        else:
+            quic.client_id = header.source.hex()
+        self.id_lengths[1 - direction] = len(header.source)
+        self.learn(1 - direction, header.source)
+        self.learn(direction, header.destination)
+
+    def _take(self, direction: int, level: Level, payload: bytes, received: Received) -> None:
+        """Go through the frames of a packet that was opened."""
+        stamp = Stamp(received.time, received.time, (received.frame,), received.unit)
+        self.quic.packets[direction] += 1
+        if level & 1:
+            self.tls.read[direction] += 1
+        add, bare = self.streams.data, True
+        for frame in self._parse(payload):
+            if frame.__class__ is Stream:
+                stream_id, offset, data, fin = frame
+                add(stream_id, direction, offset, data, fin, stamp)
+                bare = False
+            else:
+                _HANDLERS[frame.__class__](self, direction, level, frame, stamp)
+        if bare and level & 1:
+            self.units.mark(direction, received.unit, UnitKind.CONTROL)
+        if self._handshake_moved:
+            self._handshake_moved = False
+            self._retry_pending()
+
+    # Packets that cannot be read
+
+    def set_aside(self, received: Received, header: LongHeader | None, number_at: int) -> None:
+        """Keep a packet whose keys may come with the ClientHello, count one whose keys will not.
+
+        `header` None: it is a 1-RTT packet."""
+        may_come = self.handshake.client_random is None and (self.begun or header is not None)
+        if may_come and len(self._pending) < self._limits.pending:
+            self._pending.append((received, header, number_at))
+        else:
+            self._count_unread(received, header)
+
+    def _count_unread(self, received: Received, header: LongHeader | None) -> None:
+        direction = received.direction
+        self.quic.unread[direction] += 1
+        if header is None or header.type is PacketType.ZERO_RTT:
+            self.tls.unread[direction] += 1
+            self._bad_packets += self._one_rtt[direction] is not None
+        self.units.mark(direction, received.unit, UnitKind.UNREADABLE)
+
+    def unreadable(self, received: Received) -> None:
+        """Count a packet that nothing can read: of a version unknown, of a connection whose beginning is missing."""
+        self.quic.unread[received.direction] += 1
+        if received.data[received.at] < 0x80:
+            self.tls.unread[received.direction] += 1
+        self.units.mark(received.direction, received.unit, UnitKind.UNREADABLE)
+
+    def _retry_pending(self) -> None:
+        waiting, self._pending = self._pending, []
+        for received, header, number_at in waiting:
+            if header is None:
+                self.read_short(received, number_at)
+            else:
+                self.read_long(received, header)
+
+    # Frames
+
+    def _on_crypto(self, direction: int, level: Level, frame: Crypto, stamp: Stamp) -> None:
+        self.handshake.crypto(direction, level, frame.offset, frame.data, stamp)
+        if self.handshake.preferred_id:
+            self.learn(CLIENT, self.handshake.preferred_id)
+        self._handshake_moved = bool(self._pending)
+
+    def _on_ack(self, direction: int, level: Level, frame: Ack, stamp: Stamp) -> None:
+        """Where the peer has packets that were never seen, holes that they would have filled stay open for good."""
+        sender = 1 - direction
+        if level is not Level.ONE_RTT or not self.streams.waits(sender):
+            return
+        numbers = self._numbers[sender][_APPLICATION]
+        missing = max((numbers.highest_missing(first, last) for first, last in frame.ranges), default=-1)
+        if missing > self._missed[sender][0]:
+            self._missed[sender] = (missing, stamp.last)
+        patience = self._limits.hole_patience
+        number, since = self._missed[sender]
+        if number >= 0 and stamp.last - self._holes_checked > patience >> 2:
+            self._holes_checked = stamp.last
+            self.streams.give_up_before(sender, min(stamp.last - patience, since + patience))
+
+    def _on_reset(self, direction: int, _level: Level, frame: ResetStream, stamp: Stamp) -> None:
+        self.streams.reset(frame.stream_id, direction, frame.error_code, stamp)
+
+    def _on_new_id(self, direction: int, _level: Level, frame: NewConnectionId, _stamp: Stamp) -> None:
+        self.learn(1 - direction, frame.connection_id)
+
+    def _on_close(self, direction: int, _level: Level, frame: ConnectionClose, _stamp: Stamp) -> None:
+        side = _SIDES[direction]
+        if not self.quic.close:
+            kind = "application" if frame.application else "transport"
+            reason = frame.reason.decode("utf-8", "backslashreplace")
+            self.quic.close = f"{side} {kind} 0x{frame.error_code:x} {reason}".rstrip()
+        if not frame.application and frame.error_code in _CRYPTO_ERRORS:
+            number = frame.error_code & 0xFF
+            alert = f"{side} fatal {ALERT_NAMES.get(number, number)}"
+            if alert not in self.tls.alerts:
+                self.tls.alerts.append(alert)
+
+    def _on_datagram(self, direction: int, _level: Level, _frame: Datagram, _stamp: Stamp) -> None:
+        self.quic.datagrams[direction] += 1
+
+    def _on_malformed(self, _direction: int, _level: Level, frame: Malformed, stamp: Stamp) -> None:
+        self._report(Problem("quic-malformed-frame", _MALFORMED, stamp.frames[0], f"frame type 0x{frame.frame_type:x}"))
+
+    # The end
+
+    def close(self) -> None:
+        """Nothing more will come, or nothing more is read: hand on what waits, settle the facts."""
+        if self._closed:
+            return
+        self._closed = True
+        self._table.closed(self)
+        for received, header, _ in self._pending:
+            self._count_unread(received, header)
+        self._pending.clear()
+        self.handshake.close()
+        self.streams.close()
+        for known in self.ids:
+            for connection_id in known:
+                self._table.remove(self, connection_id)
+        for direction, keys in enumerate(self._one_rtt):
+            if keys is not None:
+                self.quic.key_updates[direction] = keys.updates
+        if self.quic.first_version == self.quic.version:
+            self.quic.first_version = None
+        self._settle()
+        self._keys.clear()
+        self._one_rtt = [None, None]
+
+    def _settle(self) -> None:
+        tls = self.tls
+        for direction in (CLIENT, SERVER):
+            if tls.read[direction] or tls.unread[direction]:
+                tls.decrypted[direction] = not tls.unread[direction] if tls.read[direction] else False
+        if any(self.quic.unread):
+            tls.reason = self._why_unread()
+        if self._bad_packets:
+            self._report(Problem("quic-bad-packets", _BAD_PACKETS, detail=f"{self._bad_packets} packets"))
+
+    def _why_unread(self) -> str:
+        if self.begun and self.handshake.client_random is not None:
+            if self._had_keys:
+                return "bad-record"
+            return "ech" if self.tls.ech else "no-secret"
+        named = self.quic.version
+        return "handshake-not-captured" if named is None or named in READABLE_NAMES else "unknown-version"
+
+
+_HANDLERS: Final[dict[type, Callable[..., None]]] = {
+    Crypto: QuicConnection._on_crypto,
+    Ack: QuicConnection._on_ack,
+    ResetStream: QuicConnection._on_reset,
+    NewConnectionId: QuicConnection._on_new_id,
+    ConnectionClose: QuicConnection._on_close,
+    Datagram: QuicConnection._on_datagram,
+    Malformed: QuicConnection._on_malformed,
+}

@@ -1,0 +1,82 @@
+"""What the QUIC flows of a capture share: which connection IDs belong to which connection."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pcapng_utils.quic.connection import QuicConnection
+from pcapng_utils.quic.limits import Limits
+from pcapng_utils.quic.packet import MIN_PROTECTED, read_invariants
+from pcapng_utils.tls.keylog import SecretStore
+
+_SHORT_FORM: Final = 0x40
+"""First byte of a short header: form bit clear, fixed bit set (RFC 9000, section 17.3)."""
+
+
+class QuicRouter:
+    """What the flows of a capture share: secrets, and which connection IDs belong to which connection."""
+
+    MIN_ID: Final = 4
+    """Shorter connection IDs lead nowhere: too many packets would bear them by chance."""
+
+    __slots__ = ("_connections", "_lengths", "_open", "limits", "secrets")
+
+    def __init__(self, secrets: SecretStore, limits: Limits | None = None) -> None:
+        self.secrets = secrets
+        self.limits = limits or Limits()
+        self._connections: dict[bytes, tuple[QuicConnection, int]] = {}
+        self._lengths: dict[int, int] = {}
+        self._open: dict[QuicConnection, int] = {}
+
+    def add(self, connection: QuicConnection, direction: int, connection_id: bytes) -> None:
+        """Packets that bear this Destination Connection ID go in `direction` of the connection."""
+        size = len(connection_id)
+        if size >= self.MIN_ID and connection_id not in self._connections:
+            self._connections[connection_id] = (connection, direction)
+            self._lengths[size] = self._lengths.get(size, 0) + 1
+
+    def remove(self, connection: QuicConnection, connection_id: bytes) -> None:
+        known = self._connections.get(connection_id)
+        if known is None or known[0] is not connection:
+            return
+        del self._connections[connection_id]
+        size = len(connection_id)
+        self._lengths[size] -= 1
+        if not self._lengths[size]:
+            del self._lengths[size]
+
+    def opened(self, connection: QuicConnection) -> None:
+        """A connection begins; if too many are open, the one idle for longest ends."""
+        self._open[connection] = connection.last
+        while len(self._open) > self.limits.connections:
+            oldest, seen = next(iter(self._open.items()))
+            del self._open[oldest]
+            if oldest.last > seen:
+                self._open[oldest] = oldest.last
+            else:
+                oldest.close()
+
+    def closed(self, connection: QuicConnection) -> None:
+        """A connection has ended."""
+        self._open.pop(connection, None)
+
+    def find(self, connection_id: bytes) -> tuple[QuicConnection, int] | None:
+        """The connection that packets with this Destination Connection ID belong to, and their direction."""
+        return self._connections.get(connection_id)
+
+    def find_short(self, data: bytes, at: int = 0) -> tuple[QuicConnection, int, int] | None:
+        """The connection of a packet with a short header, its direction, and the length of its connection ID."""
+        for size in self._lengths:
+            found = self._connections.get(data[at + 1 : at + 1 + size])
+            if found is not None:
+                return *found, size
+        return None
+
+    def knows(self, data: bytes) -> bool:
+        """Whether a datagram bears a connection ID of an open connection: a client that changed its address."""
+        if not data:
+            return False
+        if data[0] & 0x80:
+            head = read_invariants(data)
+            return head is not None and head.destination in self._connections
+        return data[0] & 0xC0 == _SHORT_FORM and len(data) > MIN_PROTECTED and self.find_short(data) is not None
