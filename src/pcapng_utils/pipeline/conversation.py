@@ -1,4 +1,4 @@
-"""One TCP conversation: the layers that read its bytes are stacked, one above the other.
+"""One conversation: the layers that read its bytes are stacked, one above the other.
 
 It starts with a detector (see detection.py). As soon as the first bytes of either side are recognised, the right layer
 takes over. Layers are unaware of one another: each gets its next layer, and those it reports to, from here.
@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pcapng_utils.http.body import BodyFactory
 from pcapng_utils.http.exchange import Exchange
 from pcapng_utils.http.http1 import Http1Connection
 from pcapng_utils.http.websocket import WebSocketLayer
-from pcapng_utils.layers import ByteLayer, Problem, Report, SegmentLayer, UnitLog
+from pcapng_utils.layers import ByteLayer, DatagramLayer, Problem, Report, SegmentLayer, StreamsLayer, UnitLog
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.pipeline.adapters import Opaque, SegmentAdapter
+from pcapng_utils.pipeline.datagrams import DatagramDetector, OpaqueDatagrams
 from pcapng_utils.pipeline.detect import Protocol
 from pcapng_utils.pipeline.detection import ByteDetector, SegmentDetector
 from pcapng_utils.pipeline.socks import SocksLayer
 from pcapng_utils.tls.connection import TlsConnection
 from pcapng_utils.tls.facts import TlsFacts
 from pcapng_utils.tls.keylog import SecretStore
+
+if TYPE_CHECKING:
+    from pcapng_utils.quic.facts import QuicFacts
+    from pcapng_utils.quic.router import QuicRouter
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +38,33 @@ class Services:
     new_body: BodyFactory
     emit: Callable[[Exchange, Conversation], None]
     report: Report
+    quic_router: Callable[[], QuicRouter]
+    """What the QUIC flows share; made when the first of them is met."""
 
 
 class Conversation:
     """A flow with what was understood of it, and the source of its layers."""
 
-    __slots__ = ("_adapter", "_services", "application", "flow", "tls", "units")
+    __slots__ = ("_adapter", "_services", "application", "flow", "quic", "tls", "units")
 
     def __init__(self, flow: Flow, services: Services) -> None:
         self.flow = flow
         self.units = UnitLog()
         self.tls: TlsFacts | None = None
-        """Facts of the innermost TLS connection."""
+        """Facts of the innermost TLS connection, or of the last QUIC connection."""
+        self.quic: QuicFacts | None = None
         self.application = ""
         """The protocol on top: "HTTP/1", "HTTP/2", "SOCKS", ...; empty if unknown."""
         self._services = services
         self._adapter: SegmentAdapter | None = None
 
     def start(self) -> SegmentLayer:
-        """The layer that reads the flow from its first segment."""
+        """The layer that reads a TCP flow from its first segment."""
         return SegmentDetector(self.flow, self.units, self._segment_layer)
+
+    def start_datagrams(self) -> DatagramLayer:
+        """The layer that reads a UDP flow from its first datagram."""
+        return DatagramDetector(self.flow, self._open_quic, OpaqueDatagrams(self.units))
 
     def _segment_layer(self, protocol: Protocol | None) -> SegmentLayer:
         """The layer for what was found right above TCP; None: nothing known."""
@@ -107,6 +119,24 @@ class Conversation:
     def _open_socks(self) -> ByteLayer:
         self.application = "SOCKS"
         return SocksLayer(lambda host, port: self._open_unknown(), self.report)
+
+    def _open_quic(self) -> DatagramLayer:
+        from pcapng_utils.quic.flow import QuicFlow
+
+        router = self._services.quic_router()
+        return QuicFlow(router, self.flow, self.units, self.report, self._open_streams, self._quic_began)
+
+    def _quic_began(self, tls: TlsFacts, quic: QuicFacts) -> None:
+        self.tls, self.quic = tls, quic
+
+    def _open_streams(self, tls: TlsFacts, quic: QuicFacts) -> StreamsLayer | None:
+        if tls.alpn is not None and not tls.alpn.startswith("h3"):
+            self.application = tls.alpn
+            return None
+        from pcapng_utils.http.http3 import Http3Connection
+
+        self.application = "HTTP/3"
+        return Http3Connection(self._emit, self.report, self._services.new_body, self.units)
 
     def _upgrade(self, exchange: Exchange, kind: str) -> ByteLayer | None:
         if kind == "websocket":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self, cast
@@ -39,23 +38,27 @@ class Conversion:
     def __init__(self, capture: Path, options: Options) -> None:
         self.capture = capture
         self.options = options
-        self.problems = ProblemLog()
-        self.names = Names()
         self.secrets = SecretStore()
         self.files: list[FileDigest] = []
         self.enrichment_digests: dict[str, str] = {}
         self.attribution: dict[str, Any] | None = None
-        self._resources = ExitStack()
-        self.spool = Spool()
-        self._resources.callback(self.spool.close)
-        self._dissection = Dissection(self.spool, self.secrets, self.names, self.problems, bodies=options.bodies)
         self._annotate: Callable[[int], Annotations] = lambda ordinal: Annotations()
+        self._begin()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._resources.close()
+        self.spool.close()
+
+    def _begin(self) -> None:
+        """Nothing of the capture was read so far."""
+        self.problems = ProblemLog()
+        self.names = Names()
+        self.spool = Spool()
+        self._dissection = Dissection(self.spool, self.secrets, self.names, self.problems, bodies=self.options.bodies)
+        if self.options.hosts_file is not None:
+            self.names.add_hosts(_read_text(self.options.hosts_file))
 
     @property
     def counts(self) -> Counts:
@@ -65,8 +68,16 @@ class Conversion:
         """Dissect the capture. Raises InputError if it, or a file that was named, cannot be used."""
         for keylog in self.options.keylogs:
             self._read_keylog(keylog)
-        if self.options.hosts_file is not None:
-            self.names.add_hosts(_read_text(self.options.hosts_file))
+        capture = self._dissect(progress)
+        if self._dissection.secrets_came_late and self.capture.is_file():
+            self.spool.close()
+            self._begin()
+            capture = self._dissect(progress)
+        self.files.insert(0, capture)
+        self._add_bad_lines()
+
+    def _dissect(self, progress: Progress) -> FileDigest:
+        """Read the capture once, from its beginning to its end."""
         with _opened(self.capture) as file:
             source = DigestedSource(file, self.options.hash_algorithm, str(self.capture))
             try:
@@ -77,7 +88,7 @@ class Conversion:
                 self._dissection.feed(event)
                 progress(reader.size)
             self._dissection.close()
-            self.files.insert(0, source.finish(self.capture.name))
+            return source.finish(self.capture.name)
 
     def write(self, output: Path | None) -> None:
         """Write the HAR to a file, whole or not at all; None: to standard output. Raises OSError."""
@@ -92,18 +103,18 @@ class Conversion:
                 self._write_to(file)
 
     def _read_keylog(self, path: Path) -> None:
-        before = self.secrets.bad_lines
         try:
             with path.open("rb") as file:
                 for lines in read_keylog(file):
-                    self.secrets.add_keylog(lines, str(path))
+                    self.secrets.add_keylog(lines, path.name)
         except OSError as error:
             raise unreadable(path, error) from None
-        bad_lines = self.secrets.bad_lines - before
         self.files.append(file_digest(path, self.options.hash_algorithm))
-        if bad_lines:
-            message = f"lines of {path.name} are no lines of a key log (NSS key log format): they were skipped"
-            self.problems.add(Problem("keylog-bad-line", message, detail=f"{bad_lines} lines"))
+
+    def _add_bad_lines(self) -> None:
+        for source, count in self.secrets.bad_lines_by_source.items():
+            message = f"lines of {source} are no lines of a key log (NSS key log format): they were skipped"
+            self.problems.add(Problem("keylog-bad-line", message, detail=f"{count} lines"))
 
     def _write_to(self, out: BinaryIO) -> None:
         writer = HarWriter(out, indent=self.options.indent, ensure_ascii=self.options.ensure_ascii)
@@ -113,7 +124,7 @@ class Conversion:
             "pages": [],
         }
         lists = {
-            "_connections": self._connections(),
+            "_connections": self.connections(),
             "_tlsErrors": self._tls_errors(),
             "_problems": self.problems.rows(),
         }
@@ -152,7 +163,8 @@ class Conversion:
         name = self.names.lookup(endpoint.ip, client_ip=stored.client.ip, time=stored.timeline.begin)
         return {"ip": endpoint.ip, "host": name or endpoint.ip, "port": endpoint.port}
 
-    def _connections(self) -> Iterator[dict[str, Any]]:
+    def connections(self) -> Iterator[dict[str, Any]]:
+        """`log._connections`, by first frame."""
         counts = self.spool.exchange_counts()
         for stored in self.spool.connections():
             fields = msgspec.json.decode(stored.fields)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pcapng_utils.capture.events import CaptureEvent, PacketBatch, ResolvedName, Secrets
 from pcapng_utils.har.connections import connection_fields, decryption_state, tls_error
@@ -22,6 +23,9 @@ from pcapng_utils.net.names import Names
 from pcapng_utils.net.network import Network
 from pcapng_utils.pipeline.conversation import Conversation, Services
 from pcapng_utils.tls.keylog import SecretStore
+
+if TYPE_CHECKING:
+    from pcapng_utils.quic.router import QuicRouter
 
 EnrichEntry = Callable[[Entry], None]
 """Something that is added to an entry while its bodies are at hand."""
@@ -48,6 +52,8 @@ class Dissection:
         self, spool: Spool, secrets: SecretStore, names: Names, problems: ProblemLog, *, bodies: bool = True
     ) -> None:
         self.counts = Counts()
+        self.secrets_came_late = False
+        """Secrets that were not known stood behind packets: those before may be readable in another run."""
         self.enrichers: list[EnrichEntry] = []
         self.watch: Callable[[int, Exchange, Conversation], None] | None = None
         """Told of every exchange with its ordinal in the spool, while its messages are at hand."""
@@ -58,7 +64,8 @@ class Dissection:
         self._names = names
         self._problems = problems
         self._builder = EntryBuilder(self._new_body, spool.write_blob if bodies else None)
-        self._services = Services(secrets, self._new_body, self._emit, problems.add)
+        self._services = Services(secrets, self._new_body, self._emit, problems.add, self._quic_router)
+        self._router: QuicRouter | None = None
         self._conversations: dict[str, Conversation] = {}
         self._network = Network(self._on_flow, self._on_flow_end, problems.add)
 
@@ -74,7 +81,9 @@ class Dissection:
         elif isinstance(event, Problem):
             self._problems.add(event)
         elif isinstance(event, Secrets):
+            known = len(self._secrets)
             self._secrets.add_keylog(event.text, "the capture")
+            self.secrets_came_late |= self.counts.packets > 0 and len(self._secrets) > known
         elif isinstance(event, ResolvedName):
             self._names.add(event.address, event.name)
 
@@ -86,10 +95,15 @@ class Dissection:
         return Body(self._spool.new_file)
 
     def _on_flow(self, flow: Flow) -> SegmentLayer | DatagramLayer | None:
-        if flow.transport != "tcp":
-            return None
         conversation = self._conversations[flow.id] = Conversation(flow, self._services)
-        return conversation.start()
+        return conversation.start() if flow.transport == "tcp" else conversation.start_datagrams()
+
+    def _quic_router(self) -> QuicRouter:
+        if self._router is None:
+            from pcapng_utils.quic.router import QuicRouter
+
+            self._router = QuicRouter(self._secrets)
+        return self._router
 
     def _emit(self, exchange: Exchange, conversation: Conversation) -> None:
         entry, problems = self._builder.build(exchange, conversation.flow, conversation.tls)

@@ -22,9 +22,10 @@ MIN_CLEAR: Final = 2
 MAX_SIZE_DIFFERENCE: Final = 0.5
 """Of the body's size."""
 
-#: Algorithms whose output is not a text that was hidden: digests, MACs, signatures, key agreement.
+#: Algorithms whose output is not a text that was hidden: digests, MACs, signatures, key derivation and agreement.
 _NO_CIPHER: Final = re.compile(
-    r"^(sha|md[245]|hmac|pbkdf|hkdf|none|ecdsa|ed25519|ed448|x25519|x448|ecdh|dh$)|mac|with", re.IGNORECASE
+    r"(sha|md[245]|ripemd|hmac|\w*cmac|pbkdf|hkdf|none|ecdsa|dsa|ed25519|ed448|x25519|x448|ecdh|dh$|pbewithhmac(?!.*and))",
+    re.IGNORECASE,
 )
 _READ_SIZE: Final = 1 << 18
 
@@ -107,7 +108,7 @@ class CipherLog:
             if key:
                 self.keys.setdefault(key, algorithm)
             return
-        if _NO_CIPHER.search(algorithm):
+        if _NO_CIPHER.match(algorithm):
             return
         call = CipherCall(index, record.pid, record.process, record.timestamp / 1000, algorithm, iv, key, *sides)
         position = len(self.calls)

@@ -1,0 +1,26 @@
+"""HAR files as they come: read whole, and looked at before they are believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pcapng_utils.errors import InputError, unreadable
+
+
+def read_har(path: Path) -> dict[str, Any]:
+    """The parsed HAR. Raises InputError if the file is not there, is not JSON, or is not a HAR."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    try:
+        har = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is no HAR: JSON was expected ({error}).") from None
+    log = har.get("log") if isinstance(har, dict) else None
+    if not isinstance(log, dict) or not isinstance(log.get("entries"), list):
+        raise InputError(f'{path} is no HAR: an object "log" with a list "entries" was expected.')
+    return {"log": log}

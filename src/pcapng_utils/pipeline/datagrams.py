@@ -1,0 +1,83 @@
+"""What a UDP conversation speaks: found out at its first datagram, QUIC by content, the rest by its port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from pcapng_utils.layers import DatagramLayer, UnitLog
+from pcapng_utils.net.flow import Flow
+from pcapng_utils.quic.detect import looks_like_quic
+
+#: Services that are likely behind a port (IANA); for the record of a flow that nobody here reads.
+SERVICES: Final = {
+    53: "DNS",
+    67: "DHCP",
+    68: "DHCP",
+    123: "NTP",
+    137: "NetBIOS",
+    138: "NetBIOS",
+    161: "SNMP",
+    443: "QUIC",
+    500: "IKE",
+    514: "syslog",
+    546: "DHCPv6",
+    547: "DHCPv6",
+    853: "DNS over DTLS or QUIC",
+    1194: "OpenVPN",
+    1900: "SSDP",
+    3478: "STUN",
+    3479: "STUN",
+    3480: "STUN",
+    4500: "IPsec",
+    5004: "RTP",
+    5060: "SIP",
+    5353: "mDNS",
+    5355: "LLMNR",
+    5683: "CoAP",
+    5684: "CoAP over DTLS",
+    19302: "STUN",
+    51820: "WireGuard",
+}
+
+_LOOKED_AT_LIMIT: Final = 16
+
+
+class OpaqueDatagrams:
+    """A DatagramLayer for what nobody here reads: datagrams are counted as units."""
+
+    __slots__ = ("_units",)
+
+    def __init__(self, units: UnitLog) -> None:
+        self._units = units
+
+    def datagram(self, direction: int, data: bytes, time: int, frame: int) -> None:
+        self._units.add(direction, time, frame, len(data))
+
+    def close(self) -> None:
+        pass
+
+
+class DatagramDetector:
+    """A DatagramLayer that looks for QUIC in the first datagrams, then steps aside."""
+
+    __slots__ = ("_flow", "_looked_at", "_open_quic", "_otherwise")
+
+    def __init__(self, flow: Flow, open_quic: Callable[[], DatagramLayer], otherwise: DatagramLayer) -> None:
+        self._flow = flow
+        self._open_quic = open_quic
+        self._otherwise = otherwise
+        self._looked_at = 0
+
+    def datagram(self, direction: int, data: bytes, time: int, frame: int) -> None:
+        self._looked_at += 1
+        if looks_like_quic(data):
+            self._flow.receiver = self._open_quic()
+            self._flow.receiver.datagram(direction, data, time, frame)
+            return
+        self._otherwise.datagram(direction, data, time, frame)
+        if self._looked_at >= _LOOKED_AT_LIMIT:
+            self._flow.receiver = self._otherwise
+
+    def close(self) -> None:
+        self._otherwise.close()

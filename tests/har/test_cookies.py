@@ -1,0 +1,33 @@
+"""Cookies of requests and responses."""
+
+from pcapng_utils.har.cookies import request_cookies, response_cookies
+from pcapng_utils.http.body import Body
+from pcapng_utils.http.exchange import Request, Response
+
+
+def test_request_cookies_may_be_spread_over_headers() -> None:
+    request = Request(Body(), headers=[(b"cookie", b"a=1; b=x=y"), (b"Cookie", b"c; ;d=")])
+    assert request_cookies(request) == [
+        {"name": "a", "value": "1"},
+        {"name": "b", "value": "x=y"},
+        {"name": "", "value": "c"},
+        {"name": "d", "value": ""},
+    ]
+
+
+def test_set_cookie_keeps_the_attributes_that_har_knows() -> None:
+    text = b"id=7; Path=/a; Domain=.e.org; Expires=Wed, 21-Oct-2026 07:28:00 GMT; HttpOnly; Secure; SameSite=Lax; X"
+    response = Response(Body(), headers=[(b"Set-Cookie", text), (b"set-cookie", b"b=; expires=nonsense")])
+    assert response_cookies(response) == [
+        {
+            "name": "id",
+            "value": "7",
+            "path": "/a",
+            "domain": ".e.org",
+            "expires": "2026-10-21T07:28:00+00:00",
+            "httpOnly": True,
+            "secure": True,
+            "sameSite": "Lax",
+        },
+        {"name": "b", "value": ""},
+    ]

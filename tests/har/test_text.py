@@ -1,0 +1,45 @@
+"""What counts as text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pcapng_utils.har.text import body_text, header_text, text_pieces
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "text"),
+    [
+        (b"plain\r\n\ttext", "", "plain\r\n\ttext"),
+        ("ü\u00a0\ufeff".encode(), "", "ü\u00a0\ufeff"),
+        (b"\xfc", "text/plain; charset=ISO-8859-1", "ü"),
+        (b"\xfc", 'text/plain; charset="latin-1"; x=y', "ü"),
+        (b"\xfc", "text/plain", None),
+        ("ü".encode("utf-16"), "text/plain; charset=utf-16", "ü"),
+        (b"nul\x00", "text/plain", None),
+        (b"escape \x1b[31m", "text/plain", None),
+        (b"\x7f", "", None),
+        ("\u0085".encode(), "", None),
+        (b"aGk=", "text/plain; charset=base64", "aGk="),
+        (b"text", "text/plain; charset=no-such-charset", "text"),
+        (b"\\u00fc", "text/plain; charset=unicode_escape", "\\u00fc"),
+        (b"", "", ""),
+    ],
+)
+def test_text_decodes_and_has_no_control_characters(data: bytes, content_type: str, text: str | None) -> None:
+    assert body_text(data, content_type) == text
+
+
+def test_headers_that_are_not_utf8_are_latin1() -> None:
+    assert (header_text("ü".encode()), header_text(b"\xfc")) == ("ü", "ü")
+
+
+@given(st.binary(max_size=200), st.sampled_from(["", "a/b;charset=latin-1", "a/b;charset=utf-16-le"]), st.data())
+def test_reading_in_pieces_is_reading_at_once(data: bytes, content_type: str, draw: st.DataObject) -> None:
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=5)))
+    pieces = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+    whole = body_text(data, content_type)
+    try:
+        assert "".join(text_pieces(pieces, content_type)) == whole
+    except ValueError:
+        assert whole is None
