@@ -61,6 +61,12 @@ def test_capture_without_packets() -> None:
     assert read(PcapParser(), [pcap_header()]) == ([], [])
 
 
+def test_lengths_of_ancient_versions_come_in_either_order() -> None:
+    header = pack("<IHHiIII", 0xA1B2C3D4, 2, 2, 0, 0, 65_535, 1)
+    packets, _ = read(PcapParser(), [header + pack("<IIII", T, 0, 60, 3) + b"abc" + record(b"de", T, wire=60)])
+    assert [packet[3:] for packet in packets] == [(b"abc", 60), (b"de", 60)]
+
+
 def test_foreign_magic_number_is_a_problem() -> None:
     packets, others = read(PcapParser(), [b"\0" * 100, b"\0" * 100])
     assert packets == []

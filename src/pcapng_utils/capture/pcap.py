@@ -51,7 +51,7 @@ VARIANTS: Final = {
 class PcapParser(CaptureParser):
     """Reads a pcap file of any variant."""
 
-    __slots__ = ("_header", "_limit", "_link_type", "_lost", "_seconds", "_started", "_stopped", "_variant")
+    __slots__ = ("_ancient", "_header", "_limit", "_link_type", "_lost", "_seconds", "_started", "_stopped", "_variant")
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,6 +60,8 @@ class PcapParser(CaptureParser):
         self._header = Struct("<IIII")
         self._link_type = 0
         self._limit = USUAL_PACKET_LIMIT
+        self._ancient = False
+        """Of a version before 2.4, whose packet headers may have their two lengths in the other order."""
         self._started = False
         self._stopped = False
         self._lost = 0
@@ -94,7 +96,8 @@ class PcapParser(CaptureParser):
             return
         self._variant = variant
         self._header = Struct(variant.byte_order + "IIII")
-        snaplen, link = Struct(variant.byte_order + "II").unpack_from(data, 16)
+        major, minor, snaplen, link = Struct(variant.byte_order + "HH8xII").unpack_from(data, 4)
+        self._ancient = (major, minor) < (2, 4)
         # The upper half tells of frame check sequences, which IP's own lengths make it needless to know.
         self._link_type = link & 0xFFFF
         self._limit = max(USUAL_PACKET_LIMIT, min(snaplen, PACKET_LIMIT))
@@ -104,6 +107,7 @@ class PcapParser(CaptureParser):
         _, tick, header_size = self._variant
         unpack = self._header.unpack_from
         limit = self._limit
+        ancient = self._ancient
         frame = self.frame
         packets: list[tuple[int, int, int, int, int]] = []
         append = packets.append
@@ -112,6 +116,8 @@ class PcapParser(CaptureParser):
         need = header_size
         while offset <= last_header:
             seconds, fraction, captured, wire = unpack(data, offset)
+            if captured > wire and ancient:
+                captured, wire = wire, captured
             if captured > limit:
                 self._lost = 1
                 break
@@ -170,6 +176,8 @@ class PcapParser(CaptureParser):
             if offset + header_size > len(data):
                 return None if final else header_size * 2 + self._limit
             seconds, fraction, captured, wire = self._header.unpack_from(data, offset)
+            if captured > wire and self._ancient:
+                captured, wire = wire, captured
             near = self._seconds is not None and abs(seconds - self._seconds) <= _RESYNC_WINDOW
             if not (near and fraction * self._variant.tick < 1_000_000_000 and 0 < captured <= min(self._limit, wire)):
                 return None
