@@ -1,0 +1,167 @@
+"""`pcapng-utils attribution`: which code sent what, for people, from a HAR that was made of an experiment."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+NOBODY: Final = "(no code)"
+_DOUBTFUL: Final = 0.9
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "attribution",
+        help="show which code sent the exchanges of a HAR, and how sure that is",
+        description="Show which code sent the exchanges of a HAR, how surely, and the doubtful ones with what else "
+        "they may be. The code is the first frame of the stack that is neither Android's, Java's, Kotlin's nor the "
+        "HTTP client's.",
+    )
+    parser.add_argument("har", metavar="FILE.har", type=Path)
+    parser.add_argument(
+        "--system-frames",
+        default="",
+        metavar="PREFIXES",
+        help="class prefixes to pass over as well, with commas between them",
+    )
+    parser.add_argument("--all", action="store_true", help="list every exchange, not the doubtful ones alone")
+    parser.set_defaults(command=attribution)
+
+
+def attribution(arguments: argparse.Namespace) -> int:
+    from pcapng_utils.cli.terminal import printable
+    from pcapng_utils.har.reading import read_har
+
+    prefixes = tuple(prefix for prefix in arguments.system_frames.split(",") if prefix)
+    log = read_har(arguments.har)["log"]
+    requests = list(_requests(log["entries"], prefixes))
+    for line in _clock(log):
+        print(printable(line))  # noqa: T201
+    print(_by_code(requests))  # noqa: T201
+    listed = requests if arguments.all else [one for one in requests if _is_doubtful(one)]
+    if listed:
+        print("\n" + ("All exchanges" if arguments.all else "In doubt"))  # noqa: T201
+        print(_listing(listed))  # noqa: T201
+    sys.stdout.flush()
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is shown of an exchange."""
+
+    started: str
+    method: str
+    url: str
+    host: str
+    size: int
+    code: str
+    confidence: float | None
+    shared: int
+    alternatives: tuple[tuple[int | None, float], ...]
+
+
+@dataclass(slots=True)
+class _Group:
+    """The exchanges of one piece of code."""
+
+    count: int = 0
+    bytes: int = 0
+    confidences: list[float] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+
+def _requests(entries: Sequence[dict[str, Any]], prefixes: tuple[str, ...]) -> Iterator[_Request]:
+    from pcapng_utils.attribution.sites import responsible_frame
+
+    for entry in entries:
+        request = entry["request"]
+        chosen = request.get("_attribution") or {}
+        trace = request.get("_stacktrace")
+        frame = responsible_frame(trace["stack"], prefixes) if trace else None
+        yield _Request(
+            started=entry["startedDateTime"],
+            method=request["method"],
+            url=request["url"],
+            host=request["url"].partition("://")[2].partition("/")[0],
+            size=max(request["headersSize"], 0) + max(request["bodySize"], 0),
+            code=_name(frame) if frame else ("(system)" if trace and trace["stack"] else NOBODY),
+            confidence=chosen.get("confidence"),
+            shared=len(chosen.get("shared") or ()),
+            alternatives=tuple(
+                (other.get("operation"), other.get("confidence", 0.0)) for other in chosen.get("alternatives") or ()
+            ),
+        )
+
+
+def _name(frame: Any) -> str:
+    method = frame.get("method") or ""
+    name = frame["class"]
+    return f"{name}.{method.removeprefix(name + '.')}" if method else str(name)
+
+
+def _is_doubtful(request: _Request) -> bool:
+    return request.confidence is None or request.confidence < _DOUBTFUL
+
+
+def _clock(log: dict[str, Any]) -> Iterator[str]:
+    """What is known of the two clocks."""
+    found = (log.get("creator", {}).get("_metadata") or {}).get("attribution")
+    if not found:
+        yield "This HAR has no attribution: it was made without a socket trace."
+        return
+    clock = found.get("clock") or {}
+    yield (
+        f"Clock: {found.get('shiftSource', 'none')}, phone minus router {clock.get('offset', 0):+.3f} s, "
+        f"drift {clock.get('drift', 0):+.1f} ppm, {clock.get('anchors', 0)} anchors within "
+        f"{clock.get('spread', 0):.3f} s"
+    )
+
+
+def _by_code(requests: Sequence[_Request]) -> str:
+    from pcapng_utils.cli.terminal import table
+
+    groups: dict[str, _Group] = defaultdict(_Group)
+    for request in requests:
+        group = groups[request.code]
+        group.count += 1
+        group.bytes += request.size
+        group.hosts.add(request.host)
+        if request.confidence is not None:
+            group.confidences.append(request.confidence)
+    rows = [
+        (
+            code,
+            f"{group.count:,}",
+            f"{group.bytes:,}",
+            f"{sum(group.confidences) / len(group.confidences):.3f}" if group.confidences else "-",
+            f"{min(group.confidences):.3f}" if group.confidences else "-",
+            ", ".join(sorted(group.hosts)[:4]) + (", ..." if len(group.hosts) > 4 else ""),
+        )
+        for code, group in sorted(groups.items(), key=lambda item: (-item[1].count, item[0]))
+    ]
+    header = ("code", "requests", "bytes", "confidence", "least", "hosts")
+    return table(header, rows, right=frozenset({1, 2, 3, 4}))
+
+
+def _listing(requests: Sequence[_Request]) -> str:
+    from pcapng_utils.cli.terminal import table
+
+    rows = [
+        (
+            request.started[11:23],
+            request.method,
+            request.url[:80],
+            "-" if request.confidence is None else f"{request.confidence:.3f}",
+            request.code,
+            str(request.shared) if request.shared else "",
+            ", ".join(f"call {call} ({confidence:.2f})" for call, confidence in request.alternatives),
+        )
+        for request in requests
+    ]
+    return table(("time", "method", "URL", "confidence", "code", "shared", "or else"), rows, right=frozenset({3}))
