@@ -1,0 +1,381 @@
+"""One TLS connection: segments in, clear bytes, facts and units out.
+
+Records come from a `RecordReader` for each direction; what protects them is the `Side`'s business, what they settle
+that of the `Negotiation`. The way of application data is kept short: one nonce, one decryption, one stamp, one unit.
+Everything that is not plain sailing (the first record, handshakes, alerts, losses) takes the long way.
+
+A connection that cannot be decrypted still gives its facts, its units, and counts of what was not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from pcapng_utils.layers import CLIENT, SERVER, ByteLayer, Problem, Report, Stamp, UnitKind, UnitLog
+from pcapng_utils.tls import codes
+from pcapng_utils.tls.facts import TlsFacts
+from pcapng_utils.tls.handshake import parse_sslv2_client_hello
+from pcapng_utils.tls.keylog import SecretStore
+from pcapng_utils.tls.limits import DEFAULT_LIMITS, Limits
+from pcapng_utils.tls.negotiation import Negotiation
+from pcapng_utils.tls.records import HEADER_SIZE, RecordReader
+from pcapng_utils.tls.side import Side
+
+_APPLICATION_DATA: Final = codes.APPLICATION_DATA
+_NAMES: Final = ("client", "server")
+
+_MESSAGE_KINDS: Final = {
+    codes.CLIENT_HELLO: UnitKind.CLIENT_HELLO | UnitKind.HANDSHAKE,
+    codes.FINISHED: UnitKind.FINISHED | UnitKind.HANDSHAKE,
+}
+_UNIT_KINDS: Final = {
+    codes.HANDSHAKE: UnitKind.HANDSHAKE,
+    codes.ALERT: UnitKind.ALERT,
+    codes.CHANGE_CIPHER_SPEC: UnitKind.CHANGE_CIPHER_SPEC,
+}
+
+_Record = tuple[int, bytes, bytes, int, int, tuple[int, ...]]
+"""What `TlsConnection.record` is given."""
+
+
+class TlsConnection:
+    """The TLS layer of one connection: a `SegmentLayer` on top of TCP, a `ByteLayer` on top of a clear stream."""
+
+    def __init__(
+        self,
+        secrets: SecretStore,
+        open_upper: Callable[[TlsFacts], ByteLayer],
+        report: Report,
+        units: UnitLog,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.facts = TlsFacts()
+        self._open_upper = open_upper
+        self._report = report
+        self._units = units
+        self._limits = limits
+        self._upper: ByteLayer | None = None
+        self._sides = (Side(limits), Side(limits))
+        self._readers = tuple(RecordReader(direction, self, report, limits) for direction in (CLIENT, SERVER))
+        self._negotiation = Negotiation(secrets, self.facts, self._sides, report)
+        self._held: list[_Record] = []
+        self._held_size = 0
+        self._ended = [False, False]
+        self._early_ends: list[tuple[int, Stamp | None]] = []
+        self._handshaken = [False, False]
+        self._contents: dict[int, Callable[[int, bytes, Stamp], None]] = {
+            codes.HANDSHAKE: self._handshake,
+            codes.ALERT: self._alert,
+            codes.APPLICATION_DATA: self._application_data,
+            codes.CHANGE_CIPHER_SPEC: self._change_cipher_spec,
+        }
+
+    # What comes in.
+
+    def segment(self, direction: int, data: bytes, time: int, frame: int) -> None:
+        """The next bytes of a TCP direction."""
+        reader = self._readers[direction]
+        reader.parts.append((data, time, time, (frame,)))
+        reader.have = have = reader.have + len(data)
+        if have >= reader.need:
+            reader.cut()
+
+    def data(self, direction: int, data: bytes, stamp: Stamp) -> None:
+        """The next bytes of a clear stream's direction."""
+        self._readers[direction].feed((data, stamp.first, stamp.last, stamp.frames))
+
+    def gap(self, direction: int, size: int, time: int | Stamp, frame: int = 0) -> None:
+        """`size` bytes were lost (0: unknown); from TCP with time and frame, from a clear stream with a stamp."""
+        self._negotiation.lossy |= not all(side.application for side in self._sides)
+        self._readers[direction].gap(size)
+
+    def end(self, direction: int, time: int | Stamp | None, frame: int = 0) -> None:
+        """The direction was closed in good order; from TCP with time and frame, from a clear stream with a stamp."""
+        self._finish(direction)
+        if isinstance(time, int):
+            time = Stamp(time, time, (frame,), max(0, len(self._units.times[direction]) - 1))
+        self._end(direction, time)
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        for direction in (CLIENT, SERVER):
+            self._finish(direction)
+        if self._upper:
+            self._upper.close()
+
+    def _finish(self, direction: int) -> None:
+        left = self._readers[direction].finish()
+        if left:
+            self._report(
+                Problem("tls-truncated", "A direction ends within a TLS record, whose bytes cannot be read", lost=left)
+            )
+        self._release()
+
+    # Records, as the readers cut them.
+
+    def record(
+        self, direction: int, header: bytes, fragment: bytes, first: int, last: int, frames: tuple[int, ...]
+    ) -> None:
+        """A whole record."""
+        side = self._sides[direction]
+        if not side.ready or header[0] != _APPLICATION_DATA:
+            self._record(direction, side, header, fragment, first, last, frames)
+            return
+        content = side.opener.open(side.sequence, header, fragment)  # type: ignore[union-attr]  # `ready` says so
+        if content:
+            side.sequence += 1
+            if not side.tls13:
+                clear, kind = content, _APPLICATION_DATA
+            else:
+                clear, kind = content[:-1], content[-1]
+            if kind == _APPLICATION_DATA and clear:
+                unit = self._units.add(direction, first, frames[0], HEADER_SIZE + len(fragment))
+                self.facts.read[direction] += 1
+                self._upper.data(direction, clear, Stamp(first, last, frames, unit))  # type: ignore[union-attr]
+                return
+        elif content is None:
+            content = side.recover(header, fragment)
+        else:
+            side.sequence += 1
+        self._protected(direction, side, header, content, HEADER_SIZE + len(fragment), first, last, frames)
+
+    def _record(
+        self,
+        direction: int,
+        side: Side,
+        header: bytes,
+        fragment: bytes,
+        first: int,
+        last: int,
+        frames: tuple[int, ...],
+    ) -> None:
+        """The long way of a record."""
+        if direction == CLIENT and self._negotiation.waiting:
+            self._hold(header, fragment, first, last, frames)
+            return
+        kind, size = header[0], len(header) + len(fragment)
+        if len(header) != HEADER_SIZE:
+            self._sslv2_hello(fragment, size, first, frames)
+            return
+        if not side.protected:
+            self._settle_protection(direction, side, header, fragment)
+        if side.protected and (kind == _APPLICATION_DATA or not side.tls13):
+            content = side.open(header, fragment)
+            self._protected(direction, side, header, content, size, first, last, frames)
+        elif kind == _APPLICATION_DATA:
+            self._unreadable(direction, side, header, size, first, last, frames)
+        else:
+            unit = self._units.add(direction, first, frames[0], size, _UNIT_KINDS.get(kind, 0))
+            if not side.protected or kind == codes.ALERT:
+                self._content(direction, kind, fragment, Stamp(first, last, frames, unit))
+
+    def _settle_protection(self, direction: int, side: Side, header: bytes, fragment: bytes) -> None:
+        """Bytes lost, or a capture begun late, may have swallowed the ChangeCipherSpec."""
+        negotiation, kind = self._negotiation, header[0]
+        if negotiation.settled_tls13 or (direction == CLIENT and self.facts.early_data):
+            return
+        drift = side.drift
+        if kind == codes.HANDSHAKE and drift is not None:
+            epoch = negotiation.epoch(direction)
+            if epoch is None or epoch.opener.find(0, range(2), None, header, fragment) is None:
+                return
+        elif kind != _APPLICATION_DATA:
+            return
+        negotiation.change_cipher_spec(direction)
+        side.drift = drift
+
+    def damaged(self, direction: int, header: bytes, size: int, first: int, frames: tuple[int, ...]) -> None:
+        """A record of which bytes are missing."""
+        self.facts.reason = self.facts.reason or "lost-packets"
+        kind = _UNIT_KINDS.get(header[0], UnitKind.NONE)
+        if header[0] == _APPLICATION_DATA:
+            self._count_unread(direction)
+            kind = UnitKind.UNREADABLE
+        self._units.add(direction, first, frames[0], size, kind)
+
+    def resumed(self, direction: int, lost: int | None, records: int | None, before: bytes) -> None:
+        """The next record comes after lost ones."""
+        self._negotiation.waiting = False
+        self._release()
+        side = self._sides[direction]
+        side.lose(lost, records)
+        if side.opener is not None:
+            side.opener.skip(before)
+
+    # Records of the client that came before what tells how to read them.
+
+    def _hold(self, header: bytes, fragment: bytes, first: int, last: int, frames: tuple[int, ...]) -> None:
+        self._held.append((CLIENT, header, fragment, first, last, frames))
+        self._held_size += len(fragment)
+        if self._held_size > self._limits.held:
+            self._negotiation.waiting = False
+            self._release()
+
+    def _release(self) -> None:
+        held, self._held, self._held_size = self._held, [], 0
+        for record in held:
+            self.record(*record)
+
+    # What records hold.
+
+    def _protected(
+        self,
+        direction: int,
+        side: Side,
+        header: bytes,
+        content: bytes | None,
+        size: int,
+        first: int,
+        last: int,
+        frames: tuple[int, ...],
+    ) -> None:
+        if content is None:
+            self._unreadable(direction, side, header, size, first, last, frames)
+            return
+        kind = header[0]
+        if side.tls13:
+            content = content.rstrip(b"\0")  # padding (RFC 8446, section 5.4)
+            kind, content = (content[-1], content[:-1]) if content else (0, b"")
+        unit = self._units.add(direction, first, frames[0], size, _UNIT_KINDS.get(kind, 0))
+        self._content(direction, kind, content, Stamp(first, last, frames, unit))
+
+    def _content(self, direction: int, kind: int, content: bytes, stamp: Stamp) -> None:
+        handler = self._contents.get(kind)
+        if handler:
+            handler(direction, content, stamp)
+        if self._held and not self._negotiation.waiting:
+            self._release()
+
+    def _application_data(self, direction: int, content: bytes, stamp: Stamp) -> None:
+        facts, side = self.facts, self._sides[direction]
+        facts.read[direction] += 1
+        facts.decrypted[direction] = not facts.unread[direction]
+        if direction == SERVER:
+            self._negotiation.waiting = False
+            self._release()
+        else:
+            facts.ech = False  # the key log knows this random, so the server did not take another
+        if self._ended[direction]:
+            return
+        upper = self._upper or self._open()
+        if side.hole is not None:
+            upper.gap(direction, side.hole, stamp)
+            side.hole = None
+        side.flowing = side.ready = True
+        if content:
+            upper.data(direction, content, stamp)
+
+    def _open(self) -> ByteLayer:
+        self._upper = upper = self._open_upper(self.facts)
+        for direction, stamp in self._early_ends:
+            upper.end(direction, stamp)
+        return upper
+
+    def _handshake(self, direction: int, content: bytes, stamp: Stamp) -> None:
+        reader, facts = self._sides[direction].messages, self.facts
+        if content and not reader:
+            self._units.mark(direction, stamp.unit, _MESSAGE_KINDS.get(content[0], 0))
+            if content[0] == codes.CLIENT_HELLO and facts.hello_time is None:
+                facts.hello_time = stamp.first
+        for kind, body in reader.feed(content):
+            self._units.mark(direction, stamp.unit, _MESSAGE_KINDS.get(kind, 0))
+            if kind == codes.FINISHED and direction == CLIENT and facts.finished_time is None:
+                facts.finished_time = stamp.last
+            self._negotiation.message(direction, kind, body)
+
+    def _sslv2_hello(self, message: bytes, size: int, first: int, frames: tuple[int, ...]) -> None:
+        self._units.add(CLIENT, first, frames[0], size, _MESSAGE_KINDS[codes.CLIENT_HELLO])
+        self.facts.hello_time = first
+        hello = parse_sslv2_client_hello(message)
+        if hello:
+            self._negotiation.begin(hello)
+
+    def _change_cipher_spec(self, direction: int, content: bytes, stamp: Stamp) -> None:
+        if not self._negotiation.settled_tls13:
+            self._negotiation.change_cipher_spec(direction)
+
+    def _alert(self, direction: int, content: bytes, stamp: Stamp) -> None:
+        if len(content) != 2:
+            return
+        level, description = content
+        alerts = self.facts.alerts
+        if len(alerts) < self._limits.alerts:
+            alerts.append(
+                f"{_NAMES[direction]} {codes.ALERT_LEVELS.get(level, level)} "
+                f"{codes.ALERT_NAMES.get(description, description)}"
+            )
+        if description == codes.CLOSE_NOTIFY:
+            self._end(direction, stamp)
+
+    def _end(self, direction: int, stamp: Stamp | None) -> None:
+        if self._ended[direction]:
+            return
+        self._ended[direction] = True
+        side, upper = self._sides[direction], self._upper
+        side.ready = False
+        if upper is None:
+            self._early_ends.append((direction, stamp))
+            return
+        if stamp is not None and (side.hole is not None or side.drift is not None):
+            upper.gap(direction, 0 if side.drift is not None else side.hole or 0, stamp)
+        upper.end(direction, stamp)
+
+    # What cannot be read.
+
+    def _unreadable(
+        self,
+        direction: int,
+        side: Side,
+        header: bytes,
+        size: int,
+        first: int,
+        last: int,
+        frames: tuple[int, ...],
+    ) -> None:
+        facts, kind = self.facts, self._kind_unread(direction, side, header[0])
+        unit = self._units.add(direction, first, frames[0], size, kind)
+        if kind & UnitKind.FINISHED and direction == CLIENT and facts.finished_time is None:
+            facts.finished_time = last
+        if kind == UnitKind.UNREADABLE:
+            self._count_unread(direction)
+        if side.opener is None and side.upcoming:
+            return  # keys that are at hand come later
+        if side.opener is not None or side.reason == "bad-record":
+            self._report(
+                Problem(
+                    "tls-bad-record",
+                    "A TLS record does not authenticate under the keys at hand; it was not used",
+                    frames[0],
+                    f"{_NAMES[direction]} record {unit}",
+                    lost=size,
+                )
+            )
+        facts.reason = facts.reason or side.reason or ("lost-packets" if side.drift else "bad-record")
+
+    def _kind_unread(self, direction: int, side: Side, kind: int) -> UnitKind:
+        """What an encrypted record most likely holds.
+
+        TLS 1.3 calls all of them application data. But what the server sends before the client's first one is its
+        part of the handshake, and that one is the client's Finished, unless it sent early data."""
+        if kind != _APPLICATION_DATA:
+            first = kind == codes.HANDSHAKE and not self._handshaken[direction]
+            self._handshaken[direction] |= first
+            return UnitKind.FINISHED | UnitKind.HANDSHAKE if first else _UNIT_KINDS.get(kind, UnitKind.NONE)
+        early = direction == CLIENT and self.facts.early_data
+        if early and not side.protected and self._negotiation.settled_tls13:
+            return UnitKind.NONE  # refused by a HelloRetryRequest
+        if side.tls13 and side.opener is None:
+            if side.upcoming:
+                return UnitKind.NONE if early else UnitKind.HANDSHAKE
+            if not self._handshaken[CLIENT] and side.reason != "bad-record":
+                if direction == SERVER:
+                    return UnitKind.HANDSHAKE
+                self._handshaken[CLIENT] = True
+                if not early:
+                    return UnitKind.FINISHED | UnitKind.HANDSHAKE
+        return UnitKind.UNREADABLE
+
+    def _count_unread(self, direction: int) -> None:
+        self.facts.unread[direction] += 1
+        self.facts.decrypted[direction] = False
