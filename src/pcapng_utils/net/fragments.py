@@ -15,6 +15,9 @@ from pcapng_utils.layers import Problem, Report
 #: No IP payload is longer.
 _DATAGRAM_LIMIT: Final = 65_535
 
+#: What it takes to keep a fragment, in bytes, besides its data.
+_OVERHEAD: Final = 128
+
 
 @dataclass(frozen=True, slots=True)
 class FragmentLimits:
@@ -22,6 +25,7 @@ class FragmentLimits:
 
     datagrams: int = 1024
     bytes: int = 16 * 1024 * 1024
+    """Of memory, what it takes to keep track of them included."""
     age: int = 60_000_000_000
     """ns from a datagram's first fragment to the last one accepted (RFC 8200 says 60 s)."""
 
@@ -31,7 +35,7 @@ class Datagram(NamedTuple):
 
     data: bytes
     frames: tuple[int, ...]
-    """Of its fragments, in order of arrival, without repeats."""
+    """Those that brought something new, in order of arrival."""
 
 
 @dataclass(slots=True)
@@ -44,6 +48,7 @@ class _Partial:
     size: int | None = None
     """Of the datagram, known once its last fragment came."""
     held: int = 0
+    """What it counts for in `FragmentLimits.bytes`."""
 
 
 class Reassembler:
@@ -76,13 +81,13 @@ class Reassembler:
             partial = self._partials[key] = _Partial(time)
         if not more and partial.size is None:
             partial.size = offset + size
-        partial.frames.update(dict.fromkeys(frames))
         bits = ((1 << (size + 7) // 8) - 1) << offset // 8
         if bits & ~partial.there:
             partial.there |= bits
             partial.pieces.append((offset, data[:size]))
-            partial.held += size
-            self._held += size
+            partial.frames.update(dict.fromkeys(frames))
+            partial.held += size + _OVERHEAD
+            self._held += size + _OVERHEAD
         if partial.size is not None:
             whole = (1 << (partial.size + 7) // 8) - 1
             if partial.there & whole == whole:
@@ -120,7 +125,7 @@ class Reassembler:
                 "Some fragments of a datagram are not in the capture; those that are could not be used.",
                 frame=next(iter(partial.frames)),
                 detail=f"{len(partial.frames)} fragments there",
-                lost=partial.held,
+                lost=sum(len(piece) for _, piece in partial.pieces),
             )
         )
 
