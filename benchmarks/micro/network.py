@@ -10,7 +10,6 @@ import sys
 from time import perf_counter
 
 from pcapng_utils.capture.events import PacketBatch
-from pcapng_utils.net.flow import Flow
 from pcapng_utils.net.network import Network
 
 _SEGMENT = 1448

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pcapng_utils.capture.events import PacketBatch
 from pcapng_utils.net.flow import Flow
@@ -267,6 +265,24 @@ def test_late_packets_are_counted_but_not_handed_over() -> None:
     assert heard.events[-1] == ("close",)
     assert heard.stream(CLIENT) == [b"ab", "end"]
     assert (heard.flow.packets, heard.flow.retransmitted) == ([6, 2], [1, 0])
+
+
+def test_the_client_takes_the_last_of_several_syn_acks() -> None:
+    answers = [tcp(1, isn, 101, SYN) for isn in (500, 1 << 30, 3 << 30)]
+    rest = [tcp(0, 101, (3 << 30) + 1, 0, b"a"), tcp(1, (3 << 30) + 1, 102, 0, b"b")]
+    heard = play(batch([tcp(0, 100, None, SYN), *answers, *rest]))
+    assert (heard.stream(CLIENT), heard.stream(SERVER), heard.problems) == ([b"a"], [b"b"], [])
+
+
+def test_after_the_end_bytes_from_elsewhere_are_another_connection() -> None:
+    end = frames([c(0, b"ab", FIN), s(3, 0, FIN), c(3)])
+    heard = play(batch([*end, tcp(1, 1 << 30, 3 << 30, SYN), tcp(0, 3 << 30, (1 << 30) + 1, 0, b"GET")]))
+    assert [(flow.id, flow.begun, flow.ended) for flow in heard.flows] == [
+        ("1", "syn", "fin"),
+        ("7", "syn-ack", "capture-end"),
+    ]
+    heard = play(batch([*end, tcp(0, 3 << 30, (1 << 30) + 1, 0, b"GET")]))
+    assert [flow.id for flow in heard.flows] == ["1", "7"]
 
 
 def test_the_receiver_may_put_another_in_its_place() -> None:

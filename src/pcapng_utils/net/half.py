@@ -244,10 +244,14 @@ class Half:
         """Whether a packet that came after the end brings nothing new."""
         return size > 0 and self.started and self._place(seq) < self._position
 
+    def is_far(self, seq: int) -> bool:
+        """Whether a sequence number cannot be of this stream as it stands."""
+        return abs(distance(seq, self.next)) > self.pool.limits.window
+
     def resets(self, seq: int, ack: int, flags: int) -> bool:
         """Whether a reset is believable: near its half's stream, or the answer to the other's SYN."""
         if self.started:
-            return abs(distance(seq, self.next)) <= self.pool.limits.window or seq == self.peer.acked
+            return not self.is_far(seq) or seq == self.peer.acked
         return not flags & ACK or self.peer.isn < 0 or 0 < distance(ack, self.peer.isn) <= self.pool.limits.window
 
     def _place(self, seq: int) -> int:
@@ -294,7 +298,9 @@ class Half:
         """The stream goes on far from where it was."""
         self.give_up(EVERYTHING)
         self._strays = 0
-        if (ahead := distance(seq, self.next)) > 0:
+        if not self.flow.payload[self.direction] and not self.flow.lost[self.direction]:
+            self.next = seq  # several SYN-ACKs came, and the client took another one than the first
+        elif (ahead := distance(seq, self.next)) > 0:
             self._skip(ahead)
         else:
             self.next = seq

@@ -6,7 +6,8 @@ flow's receiver from there; other segments go to their `Connection`. Packets tha
 extension headers, fragments, VLAN tags, tunnels, trailers, cut short) are taken apart by the `Decoder` first.
 
 Which packets are one connection is decided as Wireshark does: same addresses and ports, until a SYN with another
-initial sequence number. A connection that is over stays known for a while: late packets are counted to it.
+initial sequence number (`Connection.reuses` knows a little more). A connection that is over stays known for a while,
+for late packets are counted to it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from struct import Struct
 from typing import Any, Final, Literal, NamedTuple
 
-from pcapng_utils.net.decode import Decoder, IpPayload
-
 from pcapng_utils.capture.events import PacketBatch
 from pcapng_utils.layers import DatagramLayer, Problem, Report, SegmentLayer
 from pcapng_utils.net.community import community_id
+from pcapng_utils.net.decode import Decoder, IpPayload
 from pcapng_utils.net.flow import Endpoint, Flow
 from pcapng_utils.net.half import ACK, MASK, Half
 from pcapng_utils.net.idle import Idle
@@ -119,6 +119,7 @@ class Network:
 
     def close(self) -> None:
         """The capture is at its end: end all flows, in the order of their first packets."""
+        self._decoder.close()
         entries: list[Connection | _Conversation] = [*self._open, *self._over, *self._udp]
         for entry in sorted(entries, key=attrgetter("flow.first_frame")):
             if isinstance(entry, Connection):
@@ -224,7 +225,7 @@ class Network:
         half = self._halves.get(key)
         if half is None:
             half = self._open_tcp(key, flags, time, frame)
-        elif flags & (SYN | ACK) == SYN and half.connection.reuses(half, seq):
+        elif half.connection.reuses(half, seq, flags, size):
             if not half.connection.over:
                 half.flow.ended = "reuse"
             self._finish(half.connection)

@@ -67,9 +67,16 @@ class Connection:
         for half in self.halves:
             half.watch(self.pool.limits.hold, time, 0)
 
-    def reuses(self, half: Half, isn: int) -> bool:
-        """Whether a SYN (without ACK) begins another connection between the same ports."""
-        return half.isn != isn if self.closed else not half.fits(isn)
+    def reuses(self, half: Half, seq: int, flags: int, size: int) -> bool:
+        """Whether a packet belongs to another connection between the same ports.
+
+        A SYN with another number does. So do, when this connection is over, a SYN-ACK with another number and bytes
+        from somewhere else: the SYN before them is not in the capture."""
+        if flags & (SYN | ACK) == SYN:
+            return half.isn != seq if self.closed else not half.fits(seq)
+        if not self.closed or half.next < 0:
+            return False
+        return half.isn != seq if flags & SYN else size > 0 and half.is_far(seq)
 
     def packet(self, half: Half, seq: int, ack: int, flags: int, size: int, data: bytes, time: int, frame: int) -> None:
         """A segment sent by `half` that carries `size` bytes, `data` being what was captured of them."""
@@ -142,19 +149,24 @@ class Connection:
         half.syn_seen = True
         half.isn = seq
         if not flags & ACK:
-            if flow.begun != "syn" and half.direction != CLIENT:
-                flow.swap()
+            if flow.begun != "syn":
+                self._know_direction(half, CLIENT)
             flow.begun = "syn"
             flow.syn = time if flow.syn is None else flow.syn
         elif not half.peer.syn_seen and half.peer.fits(ack - 1 & MASK):
-            if half.direction != SERVER:
-                flow.swap()
+            self._know_direction(half, SERVER)
             flow.begun = "syn-ack"
             half.peer.isn = ack - 1 & MASK
             half.peer.begin(ack)
         half.begin(seq + 1 & MASK)
         if flags & ACK and not self._greeted:
             flow.established = time
+
+    def _know_direction(self, half: Half, direction: int) -> None:
+        """Correct a guess, unless bytes went up under it: then it is for the layer that reads them."""
+        flow = self.flow
+        if half.direction != direction and not any(flow.payload) and not any(flow.lost) and flow.ended_by is None:
+            flow.swap()
 
     def _note(self, half: Half, seq: int, flags: int, time: int) -> None:
         """What a packet without SYN tells about its half; whether it completes the handshake (RFC 9293, 3.5)."""
