@@ -1,0 +1,44 @@
+# Debian 12, Python 3.11. `make test` is what CI runs; `make demo` shows what the project does.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# A command that the tests run, and the package that brings it.
+SYSTEM := tcpdump:tcpdump tshark:tshark dumpcap:wireshark-common ip:iproute2 nginx:nginx curl:curl openssl:openssl chromium:chromium
+
+.PHONY: venv system test lint demo fixtures clean
+
+venv: .venv/installed
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+		{ test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv .venv; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,lab]"
+	touch $@
+
+# Where it may not install, the tests that need a missing program are skipped and say so.
+system:
+	@missing=""; \
+	for pair in $(SYSTEM); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "not installed:$$missing" >&2; exit 0; fi; \
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: venv system lint
+	$(BIN)/pytest -n 2
+
+demo: venv
+	@mkdir -p out
+	$(BIN)/pcapng-utils convert --force examples/experiment -o out/demo.har
+
+# The small captures of tests/fixtures, made anew (needs root): see tests/fixtures/README.md.
+fixtures: venv system
+	$(BIN)/python -m lab make all --fixtures -o tests/fixtures
+	$(BIN)/python -m lab make experiment-small -o examples/experiment
+
+clean:
+	rm -rf .venv out .mypy_cache .ruff_cache .pytest_cache .hypothesis
