@@ -67,17 +67,17 @@ class ConnectionIds(Protocol):
         """The connection has ended."""
 
 
-class Received(NamedTuple):
-    """Where and when a packet was found."""
+class _Waiting(NamedTuple):
+    """A packet that could not be read when it came."""
 
     direction: int
     data: bytes
     """The whole datagram."""
     at: int
     """Position of the packet in it."""
-    time: int
-    frame: int
-    unit: int
+    header: LongHeader | None
+    """None: it is a 1-RTT packet."""
+    stamp: Stamp
 
 
 class QuicConnection:
@@ -112,7 +112,7 @@ class QuicConnection:
         self._initial_ids: list[bytes] = []
         self._keys: dict[tuple[int, int, int, int | None, bytes | None], list[PacketProtection]] = {}
         self._one_rtt: list[OneRttKeys | None] = [None, None]
-        self._pending: list[tuple[Received, LongHeader | None, int]] = []
+        self._pending: list[_Waiting] = []
         self._handshake_moved = False
         self._had_keys = False
         self._bad_packets = 0
@@ -164,11 +164,12 @@ class QuicConnection:
 
     def retry(self, header: LongHeader, packet: bytes) -> None:
         """A Retry packet: the client's next Initial packet is protected anew (RFC 9001, section 5.2)."""
-        if self.quic.retry or not self.begun:
+        if self.quic.retry or self.quic.server_id or not self.begun:
             return
         if retry_tag_fits(header.version, self._initial_ids[0], packet):
             self.quic.retry = True
             self._initial_ids.insert(0, header.source)
+            self._forget()
             self.learn(CLIENT, header.source)
 
     def negotiate(self, versions: tuple[int, ...]) -> None:
@@ -180,12 +181,16 @@ class QuicConnection:
 
     def begin_again(self, header: LongHeader) -> None:
         """The client's first Initial packet after Version Negotiation, or after a Retry that was not captured."""
-        self.handshake.restart()
-        self._numbers = tuple(tuple(NumberSet() for _ in range(3)) for _ in range(2))
-        self._keys.clear()
+        self._forget()
         self.version = header.version
         self.quic.version = header.version.name
         self._initial_ids = [header.destination]
+
+    def _forget(self) -> None:
+        """The client sends its ClientHello again, which may be another one."""
+        self.handshake.restart()
+        self._numbers = tuple(tuple(NumberSet() for _ in range(3)) for _ in range(2))
+        self._keys.clear()
 
     def learn(self, direction: int, connection_id: bytes) -> None:
         """Packets in `direction` may bear this Destination Connection ID."""
@@ -201,11 +206,11 @@ class QuicConnection:
 
     # Packets
 
-    def read_long(self, received: Received, header: LongHeader) -> bool:
-        """Read an Initial, 0-RTT or Handshake packet; False if it could not be read (yet).
+    def read_long(self, direction: int, data: bytes, at: int, header: LongHeader, stamp: Stamp) -> bool:
+        """Read the Initial, 0-RTT or Handshake packet at a position of a datagram; False if it could not be read (yet).
 
         What becomes of an Initial packet that cannot be read is left to the caller: another connection may begin."""
-        direction, data, at, self.last, *_ = received
+        self.last = stamp.last
         level = Level(header.type)
         numbers = self._numbers[direction][_SPACES[level]]
         candidates = self._candidates(level, direction, header.version)
@@ -216,33 +221,34 @@ class QuicConnection:
         else:
             if level is not Level.INITIAL:
                 self._had_keys = self._had_keys or bool(candidates)
-                self.set_aside(received, header, header.number_at)
+                self.set_aside(direction, data, at, header, stamp)
             return False
         if level is not Level.INITIAL:
             candidates[:] = [keys]
             self._had_keys = True
         self._learn_from(header, direction)
         if numbers.add(opened[0]):
-            self._take(direction, level, opened[1], received)
+            self._take(direction, level, opened[1], stamp)
         else:
             self.quic.duplicates[direction] += 1
         return True
 
-    def read_short(self, received: Received, number_at: int) -> bool:
-        """Read a 1-RTT packet whose packet number is at `number_at`; False if it could not be read (yet)."""
-        direction, data, at, self.last, *_ = received
+    def read_short(self, direction: int, data: bytes, at: int, number_at: int, stamp: Stamp) -> bool:
+        """Read the 1-RTT packet that fills a datagram from `at` on, with its packet number at `number_at`; False if it
+        could not be read (yet)."""
+        self.last = stamp.last
         keys = self._one_rtt[direction]
         numbers = self._numbers[direction][_APPLICATION]
         if keys is not None:
             opened = keys.open(data, at, number_at, numbers.largest)
         else:
-            opened = self._open_first(received, number_at, numbers.largest)
+            opened = self._open_first(direction, data, at, number_at)
         if opened is None:
-            self.set_aside(received, None, number_at)
+            self.set_aside(direction, data, at, None, stamp)
             return False
         number, payload = opened
         if numbers.add(number):
-            self._take(direction, Level.ONE_RTT, payload, received)
+            self._take(direction, Level.ONE_RTT, payload, stamp)
         else:
             self.quic.duplicates[direction] += 1
         return True
@@ -266,18 +272,17 @@ class QuicConnection:
             found = self._keys[key] = list(initial_protection(version, connection_id))
         return found
 
-    def _open_first(self, received: Received, number_at: int, largest: int) -> Opened | None:
+    def _open_first(self, direction: int, data: bytes, at: int, number_at: int) -> Opened | None:
         """The first 1-RTT packet of a direction: make its keys."""
-        direction, data, at, time, *_ = received
         if direction == CLIENT and self.tls.finished_time is None and self.tls.hello_time is not None:
             # A client sends 1-RTT packets once it has finished its handshake, so this is when, at the latest.
-            self.tls.finished_time = time
+            self.tls.finished_time = self.last
         if self.version is None or self._closed:
             return None
         for protection in self._candidates(Level.ONE_RTT, direction, self.version):
             self._had_keys = True
             keys = OneRttKeys(protection)
-            opened = keys.open(data, at, number_at, largest)
+            opened = keys.open(data, at, number_at, self._numbers[direction][_APPLICATION].largest)
             if opened is not None:
                 self._one_rtt[direction] = keys
                 return opened
@@ -297,9 +302,8 @@ class QuicConnection:
         self.learn(1 - direction, header.source)
         self.learn(direction, header.destination)
 
-    def _take(self, direction: int, level: Level, payload: bytes, received: Received) -> None:
+    def _take(self, direction: int, level: Level, payload: bytes, stamp: Stamp) -> None:
         """Go through the frames of a packet that was opened."""
-        stamp = Stamp(received.time, received.time, (received.frame,), received.unit)
         self.quic.packets[direction] += 1
         if level & 1:
             self.tls.read[direction] += 1
@@ -312,45 +316,51 @@ class QuicConnection:
             else:
                 _HANDLERS[frame.__class__](self, direction, level, frame, stamp)
         if bare and level & 1:
-            self.units.mark(direction, received.unit, UnitKind.CONTROL)
+            self.units.mark(direction, stamp.unit, UnitKind.CONTROL)
         if self._handshake_moved:
             self._handshake_moved = False
             self._retry_pending()
 
     # Packets that cannot be read
 
-    def set_aside(self, received: Received, header: LongHeader | None, number_at: int) -> None:
-        """Keep a packet whose keys may come with the ClientHello, count one whose keys will not.
+    def set_aside(self, direction: int, data: bytes, at: int, header: LongHeader | None, stamp: Stamp) -> None:
+        """Keep a packet that may be read once more of the handshake is known, count one that never will.
 
         `header` None: it is a 1-RTT packet."""
-        may_come = self.handshake.client_random is None and (self.begun or header is not None)
-        if may_come and len(self._pending) < self._limits.pending:
-            self._pending.append((received, header, number_at))
+        if self.handshake.client_random is None:
+            may_be_read = self.begun or header is not None
         else:
-            self._count_unread(received, header)
+            # Without a packet from the server, the length of the connection ID it chose is not known either.
+            may_be_read = header is None and not self.quic.server_id
+        if may_be_read and len(self._pending) < self._limits.pending:
+            self._pending.append(_Waiting(direction, data, at, header, stamp))
+        else:
+            self._count_unread(direction, header, stamp)
 
-    def _count_unread(self, received: Received, header: LongHeader | None) -> None:
-        direction = received.direction
+    def _count_unread(self, direction: int, header: LongHeader | None, stamp: Stamp) -> None:
         self.quic.unread[direction] += 1
         if header is None or header.type is PacketType.ZERO_RTT:
             self.tls.unread[direction] += 1
             self._bad_packets += self._one_rtt[direction] is not None
-        self.units.mark(direction, received.unit, UnitKind.UNREADABLE)
+        self.units.mark(direction, stamp.unit, UnitKind.UNREADABLE)
 
-    def unreadable(self, received: Received) -> None:
-        """Count a packet that nothing can read: of a version unknown, of a connection whose beginning is missing."""
-        self.quic.unread[received.direction] += 1
-        if received.data[received.at] < 0x80:
-            self.tls.unread[received.direction] += 1
-        self.units.mark(received.direction, received.unit, UnitKind.UNREADABLE)
+    def unreadable(self, direction: int, first: int, stamp: Stamp) -> None:
+        """Count a packet that nothing can read: of a version unknown, of a connection whose beginning is missing.
+
+        `first` is its first byte."""
+        self.last = stamp.last
+        self.quic.unread[direction] += 1
+        if first < 0x80:
+            self.tls.unread[direction] += 1
+        self.units.mark(direction, stamp.unit, UnitKind.UNREADABLE)
 
     def _retry_pending(self) -> None:
         waiting, self._pending = self._pending, []
-        for received, header, number_at in waiting:
+        for direction, data, at, header, stamp in waiting:
             if header is None:
-                self.read_short(received, number_at)
+                self.read_short(direction, data, at, at + 1 + self.id_lengths[direction], stamp)
             else:
-                self.read_long(received, header)
+                self.read_long(direction, data, at, header, stamp)
 
     # Frames
 
@@ -407,8 +417,8 @@ class QuicConnection:
             return
         self._closed = True
         self._table.closed(self)
-        for received, header, _ in self._pending:
-            self._count_unread(received, header)
+        for one in self._pending:
+            self._count_unread(one.direction, one.header, one.stamp)
         self._pending.clear()
         self.handshake.close()
         self.streams.close()

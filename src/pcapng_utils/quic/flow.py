@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pcapng_utils.layers import CLIENT, Report, UnitLog
+from pcapng_utils.layers import CLIENT, Report, Stamp, UnitLog
 from pcapng_utils.net.flow import Flow
-from pcapng_utils.quic.connection import OpenStreams, QuicConnection, Received
+from pcapng_utils.quic.connection import OpenStreams, QuicConnection
 from pcapng_utils.quic.crypto import initial_protection
 from pcapng_utils.quic.facts import QuicFacts
 from pcapng_utils.quic.keys import open_long
@@ -63,7 +63,7 @@ class QuicFlow:
             behind = connection.id_lengths[direction] + 1
             if data[1:behind] in connection.ids[direction]:
                 unit = connection.units.add(direction, time, frame, len(data))
-                connection.read_short(Received(direction, data, 0, time, frame, unit), behind)
+                connection.read_short(direction, data, 0, behind, Stamp(time, time, (frame,), unit))
                 return
         if not data:
             return
@@ -90,14 +90,13 @@ class QuicFlow:
         else:
             connection = self._current or self._make(time)
             size = connection.id_lengths[direction]
-        unit = connection.units.add(direction, time, frame, len(data))
-        received = Received(direction, data, 0, time, frame, unit)
+        stamp = Stamp(time, time, (frame,), connection.units.add(direction, time, frame, len(data)))
         if not connection.begun:
             version = google_version(data)
             if version is not None:
                 connection.quic.version = version
-            connection.unreadable(received)
-        elif connection.read_short(received, 1 + size):
+            connection.unreadable(direction, data[0], stamp)
+        elif connection.read_short(direction, data, 0, 1 + size, stamp):
             connection.learn(direction, data[1 : 1 + size])
 
     def _long_first(self, direction: int, data: bytes, time: int, frame: int) -> None:
@@ -113,34 +112,31 @@ class QuicFlow:
             self._carry(found[0], time)
         if connection is None:
             connection = self._make(time)
-        unit = connection.units.add(direction, time, frame, len(data))
-        received = Received(direction, data, 0, time, frame, unit)
+        stamp = Stamp(time, time, (frame,), connection.units.add(direction, time, frame, len(data)))
         if head is not None and head.version == VERSION_NEGOTIATION:
             connection.negotiate(offered_versions(data, head))
             return
         if connection.quic.version is None:
             connection.quic.version = google_version(data) or (version_name(head.version) if head else None)
-        self._read(connection, received)
+        self._read(connection, direction, data, stamp)
 
-    def _read(self, connection: QuicConnection, received: Received) -> None:
+    def _read(self, connection: QuicConnection, direction: int, data: bytes, stamp: Stamp) -> None:
         """Read the packets of a datagram one after the other."""
-        data, size = received.data, len(received.data)
-        at = 0
+        at, size = 0, len(data)
         while at < size:
-            received = received._replace(at=at)
             if data[at] < 0x80:
                 if data[at] or data[at:].strip(b"\x00"):
-                    connection.read_short(received, at + 1 + connection.id_lengths[received.direction])
+                    connection.read_short(direction, data, at, at + 1 + connection.id_lengths[direction], stamp)
                 return
             header = read_long_header(data, at, connection.version)
             if header is None:
-                connection.unreadable(received)
+                connection.unreadable(direction, data[at], stamp)
                 return
             if header.type is PacketType.RETRY:
                 connection.retry(header, data[at:])
                 return
-            if not connection.read_long(received, header) and header.type is PacketType.INITIAL:
-                connection.set_aside(received, header, header.number_at)
+            if not connection.read_long(direction, data, at, header, stamp) and header.type is PacketType.INITIAL:
+                connection.set_aside(direction, data, at, header, stamp)
             at = header.end
 
     def _initial_of_new(self, data: bytes, head: Invariants, current: QuicConnection | None) -> LongHeader | None:

@@ -109,7 +109,11 @@ def _take(payload: bytes, at: int, size: int) -> bytes:
 
 
 def _stream(payload: bytes, at: int, kind: int, frames: list[Frame]) -> int:
-    stream_id, at = read_varint(payload, at)
+    stream_id = payload[at]
+    if stream_id < 0x40:
+        at += 1
+    else:
+        stream_id, at = read_varint(payload, at)
     offset = 0
     if kind & 4:
         offset, at = read_varint(payload, at)

@@ -80,6 +80,7 @@ class Handshake:
         self._limits = limits
         self._streams: dict[tuple[int, int], _CryptoStream] = {}
         self._hello = bytearray()
+        self._hello_read = False
 
     def crypto(self, direction: int, level: int, offset: int, data: bytes, stamp: Stamp) -> None:
         """A CRYPTO frame."""
@@ -119,14 +120,15 @@ class Handshake:
         ]
 
     def restart(self) -> None:
-        """The client begins anew, after Version Negotiation."""
+        """The client begins anew, after Retry or Version Negotiation."""
         self._streams.clear()
         self._hello.clear()
+        self._hello_read = False
         self.client_random = None
 
     def close(self) -> None:
         """Read what came of a ClientHello that was never whole."""
-        if self._facts.client_random is None and len(self._hello) >= _RANDOM_END and self._hello[0] == 1:
+        if not self._hello_read and len(self._hello) >= _RANDOM_END and self._hello[0] == codes.CLIENT_HELLO:
             hello = parse_client_hello(bytes(self._hello[4:]))
             if hello is not None:
                 self._note_hello(hello)
@@ -134,7 +136,7 @@ class Handshake:
         self._hello.clear()
 
     def _keep_hello(self, data: bytes) -> None:
-        if self._facts.client_random is None and len(self._hello) < self._limits.crypto:
+        if not self._hello_read and len(self._hello) < self._limits.crypto:
             self._hello += data
             if len(self._hello) >= _RANDOM_END and self._hello[0] == codes.CLIENT_HELLO:
                 self.client_random = bytes(self._hello[6:_RANDOM_END])
@@ -144,6 +146,7 @@ class Handshake:
         if hello is None:
             return
         self.client_random = hello.random
+        self._hello_read = True
         self._hello.clear()
         if self._facts.client_random != hello.random.hex():
             self._note_hello(hello)

@@ -73,7 +73,7 @@ class OneRttKeys:
             payload = current.open(number, header, ciphertext)
             if payload is not None:
                 return number, payload
-            return self._skip(number, header, ciphertext)
+            return self._skip(first, number, header, ciphertext)
         if self._previous is not None and number < self._since:
             payload = self._previous.open(number, header, ciphertext)
             return None if payload is None else (number, payload)
@@ -81,7 +81,7 @@ class OneRttKeys:
             self._next = current.updated()
         payload = self._next.open(number, header, ciphertext)
         if payload is None:
-            return self._skip(number, header, ciphertext)
+            return self._skip(first, number, header, ciphertext)
         self._advance(self._next, number, 1)
         return number, payload
 
@@ -94,16 +94,18 @@ class OneRttKeys:
         self._failures = 0
         self.updates += steps
 
-    def _skip(self, number: int, header: bytes, ciphertext: bytes) -> Opened | None:
-        """Try the keys of later phases, on the 4th, 8th, 16th, ... packet that could not be opened."""
+    def _skip(self, first: int, number: int, header: bytes, ciphertext: bytes) -> Opened | None:
+        """Try the keys of later phases, on the 1st, 2nd, 4th, 8th, ... packet that could not be opened."""
         self._failures += 1
-        if self._failures < 4 or self._failures & (self._failures - 1):
+        if self._failures & (self._failures - 1):
             return None
-        keys = self._current
+        keys, phase = self._current, self._phase
         for steps in range(1, self.MAX_SKIPPED + 1):
             keys = keys.updated()
-            payload = keys.open(number, header, ciphertext)
-            if payload is not None:
-                self._advance(keys, number, steps)
-                return number, payload
+            phase ^= _KEY_PHASE
+            if first & _KEY_PHASE == phase:
+                payload = keys.open(number, header, ciphertext)
+                if payload is not None:
+                    self._advance(keys, number, steps)
+                    return number, payload
         return None
