@@ -95,10 +95,12 @@ def test_garbage_up_to_the_end_is_counted() -> None:
     assert problems(others) == [("pcap-bad-record", 1000)]
 
 
-def test_garbage_before_the_first_packet_ends_the_reading() -> None:
-    packets, others = read(PcapParser(), [pcap_header() + b"\xff" * 100, record(b"one", T)])
+@pytest.mark.parametrize("places", [[], [30, 60, 140]])
+def test_garbage_before_the_first_packet_ends_the_reading(places: list[int]) -> None:
+    """There is no time yet to know a packet by."""
+    packets, others = read(PcapParser(), cut(pcap_header() + b"\xff" * 100 + record(b"one", T), places))
     assert packets == []
-    assert problems(others)[0][0] == "pcap-bad-record"
+    assert problems(others) == [("pcap-bad-record", 119)]
 
 
 def test_larger_packets_are_believed_if_the_file_allows_them() -> None:

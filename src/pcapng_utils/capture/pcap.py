@@ -8,6 +8,7 @@ the next place where two headers in a row do: lengths within the limits, and tim
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -139,35 +140,39 @@ class PcapParser(CaptureParser):
 
     def _search(self, data: bytes, offset: int, events: list[CaptureEvent], *, final: bool) -> tuple[int, int]:
         """Look for the next packet; returns where it is, or where to go on looking and how many bytes that takes."""
-        if self._seconds is None:
-            self._stopped = True
-            events.append(self._bad_record(len(data) - offset + self._lost, "nothing tells where the next one begins"))
-            return len(data), 1
-        # The upper half of the seconds stays the same for 18 hours: the one thing to search for at the speed of C.
-        halves = range((self._seconds - _RESYNC_WINDOW) >> 16, ((self._seconds + _RESYNC_WINDOW) >> 16) + 1)
-        little = self._variant.byte_order == "<"
-        wanted = b"|".join(re.escape((half & 0xFFFF).to_bytes(2, "little" if little else "big")) for half in halves)
-        pattern = re.compile(b"(?=" + wanted + b")", re.DOTALL)
-        lead = 2 if little else 0
         origin = offset
-        for match in pattern.finditer(data, offset + lead):
-            offset = match.start() - lead
+        header_size = self._variant.record_header
+        for offset in self._candidates(data, origin):
             need = self._judge(data, offset, final=final)
             if need is None:
                 continue
             self._lost += offset - origin
             if need == 0:
-                events.append(self._bad_record(self._lost, ""))
+                events.append(self._bad_record())
                 self._lost = 0
-                need = self._variant.record_header
+                need = header_size
             return offset, need
-        # Keep what may be the beginning of a match.
-        offset = len(data) if final else max(origin, len(data) - self._variant.record_header)
+        # Keep what may be the beginning of a candidate.
+        offset = len(data) if final else max(origin, len(data) - header_size)
         self._lost += offset - origin
         if final:
-            events.append(self._bad_record(self._lost, "there was none up to the end"))
+            events.append(self._bad_record())
             self._stopped = True
-        return offset, self._variant.record_header + 1
+        return offset, header_size + 1
+
+    def _candidates(self, data: bytes, offset: int) -> Iterator[int]:
+        """Where a packet's header may begin, going by its time; nowhere, if there is none to compare it with."""
+        if self._seconds is None:
+            return
+        # The upper half of the seconds stays the same for 18 hours: the one thing to search for at the speed of C.
+        first = (self._seconds - _RESYNC_WINDOW) >> 16
+        last = (self._seconds + _RESYNC_WINDOW) >> 16
+        little = self._variant.byte_order == "<"
+        halves = [(half & 0xFFFF).to_bytes(2, "little" if little else "big") for half in range(first, last + 1)]
+        pattern = re.compile(b"(?=" + b"|".join(map(re.escape, halves)) + b")", re.DOTALL)
+        lead = 2 if little else 0
+        for match in pattern.finditer(data, offset + lead):
+            yield match.start() - lead
 
     def _judge(self, data: bytes, offset: int, *, final: bool) -> int | None:
         """Whether two packets in a row begin at `offset`: 0 yes, None no, else the bytes it takes to tell."""
@@ -186,11 +191,10 @@ class PcapParser(CaptureParser):
                 return 0
         return 0
 
-    def _bad_record(self, lost: int, detail: str) -> Problem:
+    def _bad_record(self) -> Problem:
         return Problem(
             "pcap-bad-record",
             "A packet's header gives an impossible length; bytes were passed over in search of the next packet.",
             frame=self.frame or None,
-            detail=detail,
-            lost=lost,
+            lost=self._lost,
         )
