@@ -16,6 +16,13 @@ _U16: Final = Struct(">H")
 _U32: Final = Struct(">I")
 _LITTLE_U32: Final = Struct("<I")
 
+#: Size of the header, kind of record, link type.
+_PKTAP: Final = Struct("<III")
+_PKTAP_PACKET: Final = 1
+
+_NFLOG_PAYLOAD: Final = 9
+_NFLOG_UID: Final = 11
+
 #: Below this, what stands in the place of an EtherType is a length (IEEE 802.3).
 _SMALLEST_ETHERTYPE: Final = 0x0600
 
@@ -24,6 +31,7 @@ _ADDRESS_FAMILIES: Final = {2: IPV4, 10: IPV6, 23: IPV6, 24: IPV6, 28: IPV6, 30:
 
 
 def ethernet(cursor: Cursor) -> int:
+    """IEEE 802.3, with an EtherType or with a length and LLC."""
     start = cursor.take(14, "link")
     kind: int = _U16.unpack_from(cursor.data, start + 12)[0]
     return ETHERTYPE + kind if kind >= _SMALLEST_ETHERTYPE else llc(cursor)
@@ -77,15 +85,12 @@ def pktap(cursor: Cursor) -> int:
         raise Malformed("link-bad-header", "A link-layer header makes no sense; the packet could not be read.", "PKTAP")
     cursor.start = start
     cursor.take(size, "link")
-    if record != 1:
+    if record != _PKTAP_PACKET:
         return STOP
     # The process on whose behalf another one acts comes first: it is the app.
     name = _name(data[start + 88 : start + 108]) or _name(data[start + 56 : start + 76])
     cursor.process = name or cursor.process
     return LINK + link_type if link_type <= 0xFFFF else STOP
-
-
-_PKTAP: Final = Struct("<III")
 
 
 def nflog(cursor: Cursor) -> int:
@@ -108,10 +113,6 @@ def nflog(cursor: Cursor) -> int:
             cursor.uid = _U32.unpack_from(cursor.data, begin)[0]
         cursor.start += (size + 3) & ~3
     return STOP
-
-
-_NFLOG_PAYLOAD: Final = 9
-_NFLOG_UID: Final = 11
 
 
 def _attribute_order(cursor: Cursor) -> Struct:
