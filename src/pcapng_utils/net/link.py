@@ -9,7 +9,6 @@ from pcapng_utils.net.cursor import ETHERTYPE, IPV4, IPV6, LINK, STOP, Cursor, H
 from pcapng_utils.net.ip import raw
 from pcapng_utils.net.tunnels import ppp, pppoe
 
-ETHERNET: Final = LINK + 1
 _LLC: Final = ETHERTYPE + 4  # ETH_P_802_2, Linux's own number for it
 
 _U16: Final = Struct(">H")
