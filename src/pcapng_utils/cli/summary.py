@@ -27,6 +27,9 @@ def _lines(conversion: Conversion, output: Path | None) -> Iterator[tuple[str, s
     yield "Connections", f"{states.total():,}{undecrypted}"
     by_protocol = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.exchanges.items()))
     yield "Exchanges", f"{counts.exchanges.total():,}" + (f": {by_protocol}" if by_protocol else "")
+    if conversion.decrypted is not None:
+        requests, responses = conversion.decrypted
+        yield "Decrypted", f"the bodies of {requests:,} requests and {responses:,} responses, by the cipher log"
     attribution = conversion.attribution
     if attribution is not None:
         yield "Attribution", ", ".join(f"{attribution[name]:,} {name}" for name in ("attributed", "ambiguous", "none"))

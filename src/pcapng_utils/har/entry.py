@@ -58,8 +58,13 @@ class EntryBuilder:
     small_body: int = SMALL_BODY
     """Bytes of a body that is a value of the entry, rather than a blob in the spool."""
 
-    def build(self, exchange: Exchange, flow: Flow, tls: TlsFacts | None) -> tuple[Entry, list[str]]:
-        """The entry, and what was wrong with the exchange's bodies, a sentence each."""
+    def build(
+        self, exchange: Exchange, flow: Flow, tls: TlsFacts | None, lookup: tuple[int, int] | None = None
+    ) -> tuple[Entry, list[str]]:
+        """The entry, and what was wrong with the exchange's bodies, a sentence each.
+
+        `lookup`: when the server's name was asked for and answered (ns), if the connection waited for that.
+        """
         request, response = exchange.request, exchange.response
         url = request_url(request, secure=tls is not None, server=flow.server, sni=tls.sni if tls else None)
         problems: list[str] = []
@@ -80,9 +85,7 @@ class EntryBuilder:
             client=flow.client,
             server=flow.server,
             timeline=timeline,
-            opening=Opening(
-                flow.syn, flow.established, *((tls.hello_time, tls.finished_time) if tls else (None, None))
-            ),
+            opening=_opening(flow, tls, lookup),
             url_host=_host_of(url),
             fields=fields,
             request=har_request,
@@ -190,6 +193,11 @@ def _wire_facts(message: Message | None) -> dict[str, Any]:
         "_rawFramesNumbers": message.frames.tolist(),
         "_trailers": _headers(message.trailers),
     }
+
+
+def _opening(flow: Flow, tls: TlsFacts | None, lookup: tuple[int, int] | None) -> Opening:
+    hello, finished = (tls.hello_time, tls.finished_time) if tls else (None, None)
+    return Opening(flow.syn, flow.established, hello, finished, *(lookup or (None, None)))
 
 
 def _timeline(request: Request | None, response: Response | None) -> Timeline:

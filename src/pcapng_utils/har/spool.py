@@ -34,7 +34,6 @@ class StoredEntry(msgspec.Struct, array_like=True):
     server: Endpoint
     timeline: Timeline
     opening: Opening
-    dns_duration: int | None
     url_host: str
     fields: bytes
     request: bytes
@@ -69,6 +68,7 @@ class Spool:
         self._started = array("q")
         self._connections = array("Q")
         self._connection_rows: list[tuple[int, int]] = []
+        self._dns_rows: list[tuple[int, int]] = []
         self._encoder = msgspec.msgpack.Encoder()
         self._entry_decoder = msgspec.msgpack.Decoder(StoredEntry)
         self._connection_decoder = msgspec.msgpack.Decoder(StoredConnection)
@@ -100,11 +100,11 @@ class Spool:
             done += len(piece)
             yield piece
 
-    def append(self, entry: Entry, dns_duration: int | None) -> int:
+    def append(self, entry: Entry) -> int:
         """Store an entry; returns its ordinal (0, 1, ... in the order of completion)."""
         opening = entry.opening
         self._begins.append(entry.timeline.begin)
-        self._started.append(timing(entry.timeline, opening, dns_duration).started)
+        self._started.append(timing(entry.timeline, opening).started)
         self._connections.append(int(entry.connection))
         self._offsets.append(self._end)
         request, response = _JSON.encode(entry.request), _JSON.encode(entry.response)
@@ -115,7 +115,6 @@ class Spool:
             server=entry.server,
             timeline=entry.timeline,
             opening=opening,
-            dns_duration=dns_duration,
             url_host=entry.url_host,
             fields=_JSON.encode(entry.fields),
             request=request,
@@ -129,6 +128,10 @@ class Spool:
         self._connection_rows.append((first_frame, self._end))
         self._write_record(self._encoder.encode(connection))
 
+    def append_dns(self, time: int, row: dict[str, Any]) -> None:
+        self._dns_rows.append((time, self._end))
+        self._write_record(_JSON.encode(row))
+
     def entries(self) -> Iterator[tuple[int, bool, StoredEntry]]:
         """Entries by start time: ordinal, whether it is the first of its connection, the entry."""
         firsts = self._first_of_connections()
@@ -141,6 +144,11 @@ class Spool:
         """Connections by the number of their first frame."""
         for _, offset in sorted(self._connection_rows):
             yield self._connection_decoder.decode(self._read_record(offset))
+
+    def dns(self) -> Iterator[dict[str, Any]]:
+        """`log._dns`, by time."""
+        for _, offset in sorted(self._dns_rows):
+            yield msgspec.json.decode(self._read_record(offset))
 
     def exchange_counts(self) -> dict[int, int]:
         """Number of entries for each connection, by its id as a number."""

@@ -29,6 +29,9 @@ class Opening(NamedTuple):
     established: int | None = None
     hello: int | None = None
     finished: int | None = None
+    asked: int | None = None
+    answered: int | None = None
+    """The look-up of the server's name."""
 
 
 class Timing(NamedTuple):
@@ -73,11 +76,11 @@ def seconds(ns: int | None) -> float | None:
     return None if ns is None else ns // _NS_PER_US / 1_000_000
 
 
-def timing(timeline: Timeline, opening: Opening | None = None, dns_duration: int | None = None) -> Timing:
+def timing(timeline: Timeline, opening: Opening | None = None) -> Timing:
     """HAR's times of an exchange; `opening` is given for the first of its connection.
 
-    `dns_duration` is how long the look-up of the name took, in ns. The wait between the look-up or the handshake and
-    the request is `blocked`, so that `started` plus the sum of the parts is the exchange's end.
+    The waits between look-up, handshakes and request are `blocked`, so that `started` plus the sum of the parts is the
+    exchange's end.
     """
     begin = timeline.begin // _NS_PER_US
     blocked = dns = connect = ssl = -1
@@ -85,15 +88,17 @@ def timing(timeline: Timeline, opening: Opening | None = None, dns_duration: int
         connect, ssl, ready = _handshakes(opening)
         if ready is not None and ready <= begin:
             blocked = begin - ready
-        if dns_duration is not None:
-            dns = dns_duration // _NS_PER_US
+            if connect >= 0 and opening.asked is not None and opening.answered is not None:
+                answered = opening.answered // _NS_PER_US
+                dns = answered - opening.asked // _NS_PER_US
+                blocked += ready - connect - answered
     started = begin - sum(part for part in (blocked, dns, connect) if part > 0)
     return Timing(started, blocked, dns, connect, ssl, *_transfer(timeline))
 
 
 def _handshakes(opening: Opening) -> tuple[int, int, int | None]:
     """`connect` and `ssl` in µs, and when the connection was ready for the request (µs)."""
-    syn, established, hello, finished = (moment if moment is None else moment // _NS_PER_US for moment in opening)
+    syn, established, hello, finished = (moment if moment is None else moment // _NS_PER_US for moment in opening[:4])
     ssl = -1
     if hello is not None and finished is not None and finished >= hello:
         ssl = finished - hello

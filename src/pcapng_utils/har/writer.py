@@ -63,7 +63,7 @@ class HarWriter:
 
     def entry(self, spool: Spool, stored: StoredEntry, *, first: bool, late: Annotations) -> Iterator[bytes]:
         """The JSON of an entry, in pieces; bodies that wait in the spool are read a piece at a time."""
-        times = timing(stored.timeline, stored.opening if first else None, stored.dns_duration if first else None)
+        times = timing(stored.timeline, stored.opening if first else None)
         skeleton = b"".join(
             (
                 msgspec.json.encode(times.to_har())[:-1],

@@ -15,11 +15,13 @@ from pcapng_utils.http.exchange import Exchange
 from pcapng_utils.http.http1 import Http1Connection
 from pcapng_utils.http.websocket import WebSocketLayer
 from pcapng_utils.layers import ByteLayer, DatagramLayer, Problem, Report, SegmentLayer, StreamsLayer, UnitLog
+from pcapng_utils.net.dns import TRANSPORTS, DnsExchange, DnsReader, DnsStream
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.pipeline.adapters import Opaque, SegmentAdapter
 from pcapng_utils.pipeline.datagrams import DatagramDetector, OpaqueDatagrams
 from pcapng_utils.pipeline.detect import Protocol
 from pcapng_utils.pipeline.detection import ByteDetector, SegmentDetector
+from pcapng_utils.pipeline.lookups import Lookup
 from pcapng_utils.pipeline.socks import SocksLayer
 from pcapng_utils.tls.connection import TlsConnection
 from pcapng_utils.tls.facts import TlsFacts
@@ -28,6 +30,8 @@ from pcapng_utils.tls.keylog import SecretStore
 if TYPE_CHECKING:
     from pcapng_utils.quic.facts import QuicFacts
     from pcapng_utils.quic.router import QuicRouter
+
+_DNS_PORT: Final = 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Services:
     new_body: BodyFactory
     emit: Callable[[Exchange, Conversation], None]
     report: Report
+    on_dns: Callable[[DnsExchange], None]
     quic_router: Callable[[], QuicRouter]
     """What the QUIC flows share; made when the first of them is met."""
 
@@ -45,7 +50,7 @@ class Services:
 class Conversation:
     """A flow with what was understood of it, and the source of its layers."""
 
-    __slots__ = ("_adapter", "_services", "application", "flow", "quic", "tls", "units")
+    __slots__ = ("_adapter", "_services", "application", "exchanges", "flow", "lookup", "quic", "tls", "units")
 
     def __init__(self, flow: Flow, services: Services) -> None:
         self.flow = flow
@@ -55,15 +60,23 @@ class Conversation:
         self.quic: QuicFacts | None = None
         self.application = ""
         """The protocol on top: "HTTP/1", "HTTP/2", "SOCKS", ...; empty if unknown."""
+        self.exchanges = 0
+        self.lookup: Lookup | None = None
+        """The look-up of the server's name that the connection waited for."""
         self._services = services
         self._adapter: SegmentAdapter | None = None
 
     def start(self) -> SegmentLayer:
         """The layer that reads a TCP flow from its first segment."""
+        if _DNS_PORT in (self.flow.client.port, self.flow.server.port):
+            return SegmentAdapter(self._open_dns("tcp"), self.units)
         return SegmentDetector(self.flow, self.units, self._segment_layer)
 
     def start_datagrams(self) -> DatagramLayer:
         """The layer that reads a UDP flow from its first datagram."""
+        if not TRANSPORTS.keys().isdisjoint((self.flow.client.port, self.flow.server.port)):
+            self.application = "DNS"
+            return DnsReader(self.flow, self._services.on_dns, self.report)
         return DatagramDetector(self.flow, self._open_quic, OpaqueDatagrams(self.units))
 
     def _segment_layer(self, protocol: Protocol | None) -> SegmentLayer:
@@ -100,7 +113,13 @@ class Conversation:
             return self._open_http2()
         if facts.alpn in {"http/1.1", "http/1.0"}:
             return self._open_http1()
+        if facts.alpn == "dot":
+            return self._open_dns("tls")
         return self._open_unknown()
+
+    def _open_dns(self, transport: str) -> ByteLayer:
+        self.application = "DNS"
+        return DnsStream(DnsReader(self.flow, self._services.on_dns, self.report, transport))
 
     def _open_unknown(self) -> ByteLayer:
         return ByteDetector(self._byte_layer)

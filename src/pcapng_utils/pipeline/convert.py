@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 
 import msgspec
 
@@ -15,16 +15,23 @@ from pcapng_utils import __version__
 from pcapng_utils.capture.errors import CaptureError
 from pcapng_utils.capture.reader import CaptureReader
 from pcapng_utils.errors import InputError, unreadable
+from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.problems import ProblemLog
 from pcapng_utils.har.spool import Spool, StoredConnection, StoredEntry
 from pcapng_utils.har.writer import Annotations, HarWriter, whole_or_nothing
-from pcapng_utils.layers import Problem
+from pcapng_utils.layers import CLIENT, SERVER, Problem
 from pcapng_utils.net.flow import Endpoint
 from pcapng_utils.net.names import Names
 from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, file_digest
-from pcapng_utils.pipeline.dissection import Counts, Dissection
+from pcapng_utils.pipeline.dissection import BuilderOptions, Counts, Dissection
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.tls.keylog import SecretStore, read_keylog
+
+if TYPE_CHECKING:
+    from pcapng_utils.har.pirogue_enrichment.decryption import ContentDecryption
+
+#: Bytes of a body that is held in memory to be matched with cipher calls.
+_SMALL_BODY_TO_DECRYPT: Final = 8 << 20
 
 STDIN: Final = Path("-")
 
@@ -42,6 +49,8 @@ class Conversion:
         self.files: list[FileDigest] = []
         self.enrichment_digests: dict[str, str] = {}
         self.attribution: dict[str, Any] | None = None
+        self.decrypted: tuple[int, int] | None = None
+        """Requests and responses whose bodies the cipher log opened; None without such a log."""
         self._annotate: Callable[[int], Annotations] = lambda ordinal: Annotations()
         self._begin()
 
@@ -56,9 +65,15 @@ class Conversion:
         self.problems = ProblemLog()
         self.names = Names()
         self.spool = Spool()
-        self._dissection = Dissection(self.spool, self.secrets, self.names, self.problems, bodies=self.options.bodies)
+        self._decryption = self._open_cipher_log()
+        small_body = _SMALL_BODY_TO_DECRYPT if self._decryption else SMALL_BODY
+        builder = BuilderOptions(self.options.bodies, small_body)
+        self._dissection = Dissection(self.spool, self.secrets, self.names, self.problems, builder)
+        if self._decryption is not None:
+            enrich = self._decryption.enrich_messages
+            self._dissection.enrichers.append(lambda entry: enrich(entry.request, entry.response))
         if self.options.hosts_file is not None:
-            self.names.add_hosts(_read_text(self.options.hosts_file))
+            self.names.learn_hosts(_read_text(self.options.hosts_file))
 
     @property
     def counts(self) -> Counts:
@@ -75,6 +90,7 @@ class Conversion:
             capture = self._dissect(progress)
         self.files.insert(0, capture)
         self._add_bad_lines()
+        self._add_decryption()
 
     def _dissect(self, progress: Progress) -> FileDigest:
         """Read the capture once, from its beginning to its end."""
@@ -111,6 +127,38 @@ class Conversion:
             raise unreadable(path, error) from None
         self.files.append(file_digest(path, self.options.hash_algorithm))
 
+    def _open_cipher_log(self) -> ContentDecryption | None:
+        path = self.options.cipher_log
+        if path is None:
+            return None
+        from pcapng_utils.har.pirogue_enrichment.decryption import ContentDecryption
+
+        decryption = ContentDecryption({}, path)
+        try:
+            return decryption if decryption.has_data() else None
+        except OSError as error:
+            raise unreadable(path, error) from None
+        except ValueError as error:
+            raise InputError(f"{error}.") from None
+
+    def _add_decryption(self) -> None:
+        """Note which cipher log was used, and what was wrong with it."""
+        decryption = self._decryption
+        if decryption is None:
+            return
+        log, path = decryption.log, decryption.input_data_file
+        digest = file_digest(path, self.options.hash_algorithm)
+        self.files.append(digest)
+        self.enrichment_digests[decryption.ID] = digest.digest
+        self.decrypted = (decryption.decrypted[CLIENT], decryption.decrypted[SERVER])
+        if log.malformed:
+            message = f"records of {path.name} are no cipher calls: they were skipped"
+            self.problems.add(Problem("cipher-log-bad-record", message, detail=f"{log.malformed} records"))
+        if log.truncated:
+            self.problems.add(
+                Problem("cipher-log-truncated", f"{path.name} is cut short: it was read as far as it goes")
+            )
+
     def _add_bad_lines(self) -> None:
         for source, count in self.secrets.bad_lines_by_source.items():
             message = f"lines of {source} are no lines of a key log (NSS key log format): they were skipped"
@@ -126,6 +174,7 @@ class Conversion:
         lists = {
             "_connections": self.connections(),
             "_tlsErrors": self._tls_errors(),
+            "_dns": self.spool.dns(),
             "_problems": self.problems.rows(),
         }
         writer.write(log, lists, self._entries(writer))
@@ -160,7 +209,7 @@ class Conversion:
         late.response["_communication"] = {"src": server, "dst": client}
 
     def _named(self, endpoint: Endpoint, stored: StoredEntry) -> dict[str, Any]:
-        name = self.names.lookup(endpoint.ip, client_ip=stored.client.ip, time=stored.timeline.begin)
+        name = self.names.lookup(endpoint.ip, client=stored.client.ip, time=stored.timeline.begin)
         return {"ip": endpoint.ip, "host": name or endpoint.ip, "port": endpoint.port}
 
     def connections(self) -> Iterator[dict[str, Any]]:
@@ -179,7 +228,7 @@ class Conversion:
             }
 
     def _named_end(self, endpoint: Endpoint, stored: StoredConnection) -> dict[str, Any]:
-        name = self.names.lookup(endpoint.ip, client_ip=stored.client.ip, time=stored.first)
+        name = self.names.lookup(endpoint.ip, client=stored.client.ip, time=stored.first)
         if name is None and endpoint == stored.server:
             name = stored.sni
         return {"ip": endpoint.ip, "host": name or endpoint.ip, "port": endpoint.port}

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pcapng_utils.capture.events import CaptureEvent, PacketBatch, ResolvedName, Secrets
+from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.connections import connection_fields, decryption_state, tls_error
 from pcapng_utils.har.entry import Entry, EntryBuilder
 from pcapng_utils.har.problems import ProblemLog
@@ -18,17 +19,28 @@ from pcapng_utils.har.spool import Spool, StoredConnection, encode_fields
 from pcapng_utils.http.body import Body
 from pcapng_utils.http.exchange import Exchange, Message
 from pcapng_utils.layers import DatagramLayer, Problem, SegmentLayer
+from pcapng_utils.net.dns import DnsExchange, over_https, query_in_target
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.net.names import Names
 from pcapng_utils.net.network import Network
 from pcapng_utils.pipeline.conversation import Conversation, Services
+from pcapng_utils.pipeline.lookups import Lookups, dns_row
 from pcapng_utils.tls.keylog import SecretStore
 
 if TYPE_CHECKING:
     from pcapng_utils.quic.router import QuicRouter
 
+_LARGEST_DNS_MESSAGE: Final = 65_535
+
 EnrichEntry = Callable[[Entry], None]
 """Something that is added to an entry while its bodies are at hand."""
+
+
+class BuilderOptions(NamedTuple):
+    bodies: bool = True
+    """Whether bodies are written."""
+    small_body: int = SMALL_BODY
+    """Bytes of a body that enrichers get to see."""
 
 
 @dataclass(slots=True)
@@ -49,7 +61,7 @@ class Dissection:
     """Feed it the events of a capture, then `close` it; the results are in the spool."""
 
     def __init__(
-        self, spool: Spool, secrets: SecretStore, names: Names, problems: ProblemLog, *, bodies: bool = True
+        self, spool: Spool, secrets: SecretStore, names: Names, problems: ProblemLog, builder: BuilderOptions
     ) -> None:
         self.counts = Counts()
         self.secrets_came_late = False
@@ -63,9 +75,10 @@ class Dissection:
         self._secrets = secrets
         self._names = names
         self._problems = problems
-        self._builder = EntryBuilder(self._new_body, spool.write_blob if bodies else None)
-        self._services = Services(secrets, self._new_body, self._emit, problems.add, self._quic_router)
+        self._builder = EntryBuilder(self._new_body, spool.write_blob if builder.bodies else None, builder.small_body)
+        self._services = Services(secrets, self._new_body, self._emit, problems.add, self._on_dns, self._quic_router)
         self._router: QuicRouter | None = None
+        self._lookups = Lookups()
         self._conversations: dict[str, Conversation] = {}
         self._network = Network(self._on_flow, self._on_flow_end, problems.add)
 
@@ -106,16 +119,40 @@ class Dissection:
         return self._router
 
     def _emit(self, exchange: Exchange, conversation: Conversation) -> None:
-        entry, problems = self._builder.build(exchange, conversation.flow, conversation.tls)
+        if not conversation.exchanges:
+            conversation.lookup = self._lookups.take(conversation.flow)
+        conversation.exchanges += 1
+        self._look_for_dns(exchange, conversation)
+        entry, problems = self._builder.build(exchange, conversation.flow, conversation.tls, conversation.lookup)
         for text in problems:
             conversation.report(Problem("body-not-decoded", text, frame=_frame_of(exchange)))
         for enrich in self.enrichers:
             enrich(entry)
         message = exchange.request or exchange.response
         self.counts.exchanges[message.version if message else ""] += 1
-        ordinal = self._spool.append(entry, None)
+        ordinal = self._spool.append(entry)
         if self.watch is not None:
             self.watch(ordinal, exchange, conversation)
+
+    def _on_dns(self, exchange: DnsExchange) -> None:
+        self._names.learn_dns(exchange)
+        self._lookups.add(exchange)
+        self._spool.append_dns(exchange.time, dns_row(exchange))
+
+    def _look_for_dns(self, exchange: Exchange, conversation: Conversation) -> None:
+        """DNS over HTTPS (RFC 8484)."""
+        request, response = exchange.request, exchange.response
+        query = _dns_body(request) or (
+            query_in_target(request.target) if request and b"dns=" in request.target else None
+        )
+        answer = _dns_body(response)
+        if (query is None and answer is None) or request is None or response is None or not response.frames:
+            return
+        found = over_https(
+            conversation.flow, query, answer, request.first, response.last, response.frames[-1], conversation.report
+        )
+        if found is not None:
+            self._on_dns(found)
 
     def _on_flow_end(self, flow: Flow) -> None:
         conversation = self._conversations.pop(flow.id, None)
@@ -124,6 +161,8 @@ class Dissection:
         fields = connection_fields(flow, tls, application)
         if flow.transport == "tcp":
             self.counts.connections[decryption_state(tls, application)[0]] += 1
+        if tls is not None and tls.sni:
+            self._names.learn(flow.server.ip, tls.sni, flow.first, flow.client.ip)
         if tls is not None and sum(tls.unread):
             fields["_tlsError"] = tls_error(flow, tls)
         self._spool.append_connection(
@@ -141,6 +180,12 @@ class Dissection:
         )
         if conversation is not None and self.watch_end is not None:
             self.watch_end(conversation)
+
+
+def _dns_body(message: Message | None) -> bytes | None:
+    if message is None or message.header(b"content-type") != b"application/dns-message":
+        return None
+    return message.body.getvalue() if message.body.size <= _LARGEST_DNS_MESSAGE else None
 
 
 def _frame_of(exchange: Exchange) -> int | None:
