@@ -18,10 +18,13 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from lab.relay import Impairment
 
 PHONE_ADDRESS: Final = "10.77.0.2"
 SERVER_ADDRESSES: Final = tuple(f"10.77.1.{number}" for number in range(1, 9))
@@ -29,6 +32,9 @@ PHONE_ADDRESS_6: Final = "fd77::2"
 SERVER_ADDRESSES_6: Final = tuple(f"fd77::1:{number}" for number in range(1, 9))
 INTERFACE: Final = "eth0"
 MTU: Final = 1500
+
+_PHONE_SIDE: Final = "phone"
+_INTERNET_SIDE: Final = "internet"
 
 _CLONE_NEWNET: Final = 0x40000000
 _SIOCETHTOOL: Final = 0x8946
@@ -98,8 +104,8 @@ def why_unavailable() -> str | None:
 
 
 @contextlib.contextmanager
-def network() -> Iterator[Network]:
-    """Both machines, up and joined, as long as the block lasts.
+def network(impairment: Impairment | None = None) -> Iterator[Network]:
+    """Both machines, up and joined, as long as the block lasts; with a bad link between them if one is asked for.
 
     Raises LabUnavailableError where network namespaces are not permitted.
     """
@@ -107,23 +113,55 @@ def network() -> Iterator[Network]:
     tag = f"lab-{os.getpid()}-{secrets.token_hex(2)}"
     phone = Host(f"{tag}-phone", (PHONE_ADDRESS,), (PHONE_ADDRESS_6,))
     internet = Host(f"{tag}-net", SERVER_ADDRESSES, SERVER_ADDRESSES_6)
-    made: list[str] = []
-    try:
+    with contextlib.ExitStack() as stack:
         for host in (phone, internet):
-            _ip("netns", "add", host.namespace)
-            made.append(host.namespace)
-            with host.entered():
-                _silence_kernel()
-        _ip(
-            *("link", "add", INTERFACE, "netns", phone.namespace, "type", "veth"),
-            *("peer", "name", INTERFACE, "netns", internet.namespace),
-        )
-        for host in (phone, internet):
-            _bring_up(host)
+            stack.enter_context(_namespace(host))
+        if impairment is None:
+            _link((phone, INTERFACE), (internet, INTERFACE))
+        else:
+            middle = stack.enter_context(_namespace(Host(f"{tag}-relay", (), ())))
+            _link((phone, INTERFACE), (middle, _PHONE_SIDE))
+            _link((internet, INTERFACE), (middle, _INTERNET_SIDE))
+            stack.enter_context(_relay(middle, impairment))
         yield Network(phone, internet)
+
+
+@contextlib.contextmanager
+def _namespace(host: Host) -> Iterator[Host]:
+    _ip("netns", "add", host.namespace)
+    try:
+        with host.entered():
+            _silence_kernel()
+        yield host
     finally:
-        for namespace in made:
-            subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)
+        subprocess.run(["ip", "netns", "delete", host.namespace], check=False, capture_output=True)
+
+
+def _link(*ends: tuple[Host, str]) -> None:
+    """A cable between two machines."""
+    (one, name), (other, peer) = ends
+    _ip(
+        *("link", "add", name, "netns", one.namespace, "type", "veth"),
+        *("peer", "name", peer, "netns", other.namespace),
+    )
+    for host, interface in ends:
+        _bring_up(host, interface)
+
+
+@contextlib.contextmanager
+def _relay(middle: Host, impairment: Impairment) -> Iterator[None]:
+    command = [sys.executable, "-m", "lab.relay", _PHONE_SIDE, _INTERNET_SIDE, impairment.arguments()]
+    with middle.entered():
+        program = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
+        )
+    try:
+        if program.stdout is None or not program.stdout.readline():
+            raise LabUnavailableError("the lab's relay did not start")
+        yield
+    finally:
+        program.kill()
+        program.communicate()
 
 
 def _remove_orphans() -> None:
@@ -134,14 +172,14 @@ def _remove_orphans() -> None:
             subprocess.run(["ip", "netns", "delete", path.name], check=False, capture_output=True)
 
 
-def _bring_up(host: Host) -> None:
+def _bring_up(host: Host, interface: str) -> None:
     with host.entered():
-        _switch_offloads_off()
+        _switch_offloads_off(interface)
     for address in host.addresses:
-        _ip("-n", host.namespace, "address", "add", f"{address}/16", "dev", INTERFACE)
+        _ip("-n", host.namespace, "address", "add", f"{address}/16", "dev", interface)
     for address in host.addresses_6:
-        _ip("-n", host.namespace, "address", "add", f"{address}/64", "dev", INTERFACE, "nodad")
-    _ip("-n", host.namespace, "link", "set", INTERFACE, "mtu", str(MTU), "up")
+        _ip("-n", host.namespace, "address", "add", f"{address}/64", "dev", interface, "nodad")
+    _ip("-n", host.namespace, "link", "set", interface, "mtu", str(MTU), "up")
     _ip("-n", host.namespace, "link", "set", "lo", "up")
 
 
@@ -153,12 +191,12 @@ def _silence_kernel() -> None:
     (conf / "addr_gen_mode").write_text("1")
 
 
-def _switch_offloads_off() -> None:
+def _switch_offloads_off(interface: str) -> None:
     """As `ethtool -K eth0 tso off gso off ...` does (SIOCETHTOOL with a struct ethtool_value)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         for command in _OFFLOADS.values():
             value = ctypes.create_string_buffer(struct.pack("II", command, 0))
-            request = struct.pack("16sP16x", INTERFACE.encode(), ctypes.addressof(value))
+            request = struct.pack("16sP16x", interface.encode(), ctypes.addressof(value))
             fcntl.ioctl(control, _SIOCETHTOOL, request)
 
 

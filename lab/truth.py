@@ -1,4 +1,4 @@
-"""What clients and servers know that they exchanged, and the comparison of a HAR with it.
+"""What clients and servers know that they exchanged.
 
 An exchange has a number. It travels in the request header `x-truth`, or, where a client cannot set headers, in the
 query parameter of that name; so a HAR's entry is found again without any guess. Bodies are kept as sizes and digests.
@@ -84,6 +84,12 @@ class Exchange:
     events: list[ServerSentEvent] | None = None
     server: str = ""
     """Address of the server."""
+    interim: list[int] = field(default_factory=list)
+    """Statuses of the informational responses."""
+    response_protocol: str = ""
+    """Where it differs from `protocol`."""
+    exact_headers: bool = False
+    """The lists above are all headers and trailers that were sent, pseudo-headers too, case and order kept."""
     pushed: bool = False
     readable: bool = True
     """False: no key, or bytes not captured: a HAR need not have it."""

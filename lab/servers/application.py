@@ -109,11 +109,12 @@ class Exchange:
 
     async def respond(self, status: int, body: bytes, headers: Headers, decoded: bytes | None = None) -> None:
         """A whole response with a length, large bodies in pieces."""
-        self.decoded = decoded
         without_body = status < 200 or status in (204, 304)
         await self.start(status, headers if without_body else [*headers, (b"content-length", b"%d" % len(body))])
         if self.scope["method"] == "HEAD" or without_body:
             body = b""
+        else:
+            self.decoded = decoded
         for place in range(0, len(body), _CHUNK):
             await self.write(body[place : place + _CHUNK], more=place + _CHUNK < len(body))
         if not body:
