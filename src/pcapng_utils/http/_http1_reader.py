@@ -19,7 +19,7 @@ from pcapng_utils.http._http1_resync import CHUNKS, START_LINES, Scanner
 from pcapng_utils.http._http1_waiting import Input, InputKind, WaitingReader
 from pcapng_utils.http.body import Body, BodyFactory
 from pcapng_utils.http.detect import looks_like_http1
-from pcapng_utils.http.exchange import Request, Response
+from pcapng_utils.http.exchange import Message, Request, Response
 from pcapng_utils.http.fields import parse_fields
 from pcapng_utils.http.sse import EventStreamReader
 from pcapng_utils.http.startline import parse_request_line, parse_status_line
@@ -42,6 +42,9 @@ _TEXTS: Final = {
     "http1-bad-event-stream": "a stream of server-sent events could not be read to its end",
 }
 
+_AT_START: Final = frozenset(("http1-bad-start-line", "http1-gap"))
+"""Called "http1-not-at-start" where nothing was read before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -56,7 +59,7 @@ class Limits:
 DEFAULT_LIMITS: Final = Limits()
 
 
-M = TypeVar("M", Request, Response)
+M = TypeVar("M", bound=Message)
 
 Begin = Callable[[M], int | None]
 """Called with a message whose head was read. How long is the body (`BodyLength.size`, or `SWITCHED`)? None: that is not
@@ -322,7 +325,7 @@ class MessageReader(WaitingReader, Generic[M]):
 
     def _lose(self, fault: str, *, chunks: bool = False, skipped: int = 0) -> None:
         """Search for the next start line, or the next chunk too."""
-        self._fault = fault if self._begun else "http1-not-at-start"
+        self._fault = fault if self._begun or fault not in _AT_START else "http1-not-at-start"
         self._skipped = skipped
         self._scanner = Scanner((CHUNKS if chunks else START_LINES)[self._direction], self._let_pass)
         self._state = _LOST

@@ -293,6 +293,7 @@ class Http1Connection:
         """Hand over to the layer that reads what the connection has become, with all that was held for it."""
         exchange = turn.exchange
         exchange.tunnel = _new_protocol(exchange)
+        self._answering = None
         self._turns.close(but=turn)
         layer = self._upgrade(exchange, exchange.tunnel)
         if layer is None or exchange.tunnel not in _EMITTED_ABOVE:

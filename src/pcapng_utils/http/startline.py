@@ -14,6 +14,8 @@ TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 """A character of a token (RFC 9110, section 5.6.2)."""
 
 _METHOD: Final = re.compile(rb"%s{1,64}" % TOKEN)
+_PATH: Final = re.compile(rb"/|https?://", re.IGNORECASE)
+"""How a target with spaces inside must begin: "GET /a b HTTP/1.1" is a request, prose before a version is not."""
 _VERSION: Final = re.compile(rb"HTTP/1\.[0-9]", re.IGNORECASE)
 _STATUS: Final = re.compile(rb"(?i:HTTP/1\.([0-9])|ICY)[ \t]+([0-9]{3})(?:[ \t]+(.*))?", re.DOTALL)
 
@@ -41,7 +43,9 @@ def parse_request_line(line: bytes) -> RequestLine | None:
         return RequestLine(parts[0], parts[1], version)
     method, *rest = line.split(None, 1)[:2] or [b""]
     target, *last = rest[0].rsplit(None, 1) if rest else [b""]
-    if not last or not _METHOD.fullmatch(method) or not _VERSION.fullmatch(last[0]):
+    if not last or (len(target.split()) > 1 and not _PATH.match(target)):
+        return None
+    if not _METHOD.fullmatch(method) or not _VERSION.fullmatch(last[0]):
         return None
     return RequestLine(method, target, last[0].decode().upper())
 
