@@ -54,7 +54,7 @@ class Flow:
     """What the packets were wrapped in, outermost first: "gre", "vxlan", "gtp-u", "ip-in-ip", ..."""
     receiver: SegmentLayer | DatagramLayer | None = None
     """Who gets the flow's bytes; None: they are only counted. Read anew for each packet: once a layer knows what the
-    flow carries, it may put a deeper one in its place."""
+    flow carries, it may put a deeper one in its place. None again once it was closed."""
     flipped: int = 0
     """1 if client and server were exchanged an odd number of times: turns a side into a direction by exclusive or."""
 

@@ -339,6 +339,7 @@ class Network:
             )
         if flow.receiver is not None:
             flow.receiver.close()
+            flow.receiver = None
         self._on_flow_end(flow)
 
 

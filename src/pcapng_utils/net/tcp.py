@@ -122,6 +122,7 @@ class Connection:
             self.flow.ended = "fin"
         if self.flow.receiver is not None:
             self.flow.receiver.close()
+            self.flow.receiver = None
         self._report_totals()
 
     def stray(self, size: int, frame: int) -> None:
