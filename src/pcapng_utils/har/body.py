@@ -7,7 +7,7 @@ string, piece by piece, and the entry holds a marker in its place, which the wri
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -16,14 +16,16 @@ import pybase64
 
 from pcapng_utils.har.text import body_text, text_pieces
 from pcapng_utils.http.body import Body, BodyFactory
-from pcapng_utils.http.codings import Decoder, decode_body
+from pcapng_utils.http.codings import Decoder
 
 #: Bodies up to this many bytes (before and after decoding) are values of the entry, unless another limit is asked for.
 SMALL_BODY: Final = 1 << 18
 
-#: Bytes a decoded body may have: what a decompression bomb is cut at.
-DECODED_LIMIT: Final = 1 << 30
+#: Bytes a decoded body may have: what a decompression bomb is stopped at.
+DECODED_LIMIT: Final = 1 << 28
 
+#: Bytes that are decoded at once: what they become is in memory.
+_CODED_PIECE: Final = 1 << 13
 _BASE64_PIECE: Final = 3 << 16
 
 
@@ -44,69 +46,81 @@ class Content:
 
     size: int
     sha256: str
-    text: str | Blob | None
+    text: str | Blob | None = None
     """None: left out by request, or there is none."""
-    encoding: str | None
+    encoding: str | None = None
     """"base64" where the body is not text."""
-    decoded: bool | None
-    """Whether the content codings were undone; None where there are none."""
+    decoded: bool | None = None
+    """Whether the codings were undone; None where there are none."""
     problem: str = ""
 
 
 def read_body(
     body: Body,
-    content_encoding: bytes | None,
+    codings: Sequence[str],
     content_type: str,
     new_body: BodyFactory,
     write_blob: WriteBlob | None,
+    *,
     small: int = SMALL_BODY,
+    whole: bool = True,
 ) -> Content:
-    """Undo the content codings of a body and find its form.
+    """Undo the codings of a body (`message_codings`) and find its form.
 
-    `write_blob` None: the bodies are not wanted, their sizes and digests alone.
+    `write_blob` None: the bodies are not wanted, their sizes and digests alone. `whole` False: the body was cut short,
+    and what can be decoded of it is its content.
     """
-    if body.size <= small:
-        result = decode_body(body.getvalue(), content_encoding, limit=DECODED_LIMIT)
-        if len(result.data) <= small:
-            return _small(result.data, content_type, result.decoded, result.problem, wanted=write_blob is not None)
-        body = new_body()
-        body.append(result.data)
-        return _large(body, content_type, result.decoded, result.problem, write_blob)
-    decoder = Decoder.for_header(content_encoding, limit=DECODED_LIMIT) if content_encoding else None
-    if decoder is None:
-        return _large(body, content_type, None, "", write_blob)
+    clear, decoded, problem = _decode(body, codings, new_body, whole=whole)
+    if clear.size <= small:
+        content = _small(clear.getvalue(), content_type, wanted=write_blob is not None)
+    else:
+        content = _large(clear, content_type, write_blob)
+    content.decoded, content.problem = decoded, problem
+    if clear is not body:
+        clear.discard()
+    return content
+
+
+def _decode(body: Body, codings: Sequence[str], new_body: BodyFactory, *, whole: bool) -> tuple[Body, bool | None, str]:
+    """The decoded body, or the body as it is; whether it was decoded (None: nothing to do); what was wrong."""
+    if not codings or not body.size:
+        return body, None, ""
+    decoder = Decoder(codings, limit=DECODED_LIMIT)
     clear = new_body()
     for piece in body.chunks():
-        clear.append(decoder.feed(piece))
+        for start in range(0, len(piece), _CODED_PIECE):
+            clear.append(decoder.feed(piece[start : start + _CODED_PIECE]))
+        if decoder.problem:
+            break
     clear.append(decoder.finish())
-    if decoder.problem and not decoder.decoded:
-        clear.discard()
-        return _large(body, content_type, False, decoder.problem, write_blob)
-    return _large(clear, content_type, decoder.decoded, decoder.problem, write_blob)
+    if not decoder.problem:
+        return clear, True, ""
+    if not whole and clear.size:
+        return clear, True, decoder.problem
+    clear.discard()
+    return body, False, decoder.problem
 
 
-def _small(data: bytes, content_type: str, decoded: bool | None, problem: str, *, wanted: bool) -> Content:
-    digest = hashlib.sha256(data).hexdigest()
-    if not wanted or not data:
-        return Content(len(data), digest, None, None, decoded, problem)
-    text = body_text(data, content_type)
-    if text is not None:
-        return Content(len(data), digest, text, None, decoded, problem)
-    return Content(len(data), digest, pybase64.b64encode_as_string(data), "base64", decoded, problem)
+def _small(data: bytes, content_type: str, *, wanted: bool) -> Content:
+    content = Content(len(data), hashlib.sha256(data).hexdigest())
+    if wanted and data:
+        content.text = body_text(data, content_type)
+        if content.text is None:
+            content.text, content.encoding = pybase64.b64encode_as_string(data), "base64"
+    return content
 
 
-def _large(body: Body, content_type: str, decoded: bool | None, problem: str, write_blob: WriteBlob | None) -> Content:
+def _large(body: Body, content_type: str, write_blob: WriteBlob | None) -> Content:
     digest = hashlib.sha256()
     for piece in body.chunks():
         digest.update(piece)
-    content = Content(body.size, digest.hexdigest(), None, None, decoded, problem)
+    content = Content(body.size, digest.hexdigest())
     if write_blob is None:
         return content
     if _is_text(body, content_type):
         content.text = write_blob(map(_json_inside, text_pieces(body.chunks(), content_type)))
     else:
-        content.text = write_blob(_base64_pieces(body.chunks()))
-        content.encoding = "base64"
+        content.text, content.encoding = write_blob(_base64_pieces(body.chunks())), "base64"
     return content
 
 

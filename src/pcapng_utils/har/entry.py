@@ -7,6 +7,7 @@ which code sent it) is left to the writer; everything else is settled here, once
 from __future__ import annotations
 
 import hashlib
+import secrets
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from pcapng_utils.har.text import header_text
 from pcapng_utils.har.timings import Opening, Timeline, seconds
 from pcapng_utils.har.url import form_params, query_string, redirect_url, request_url
 from pcapng_utils.http.body import BodyFactory
+from pcapng_utils.http.codings import message_codings
 from pcapng_utils.http.exchange import Exchange, Header, Message, Request, Response, WebSocketLog, WebSocketMessage
 from pcapng_utils.layers import CLIENT
 from pcapng_utils.net.flow import Endpoint, Flow
@@ -28,6 +30,9 @@ _TEXT_OPCODE: Final = 1
 _DATA_OPCODES: Final = frozenset({1, 2})
 _CLOSE_OPCODE: Final = 8
 _FORM: Final = "application/x-www-form-urlencoded"
+
+#: Begins what stands for a text that waits in the spool; a capture cannot hold it, for it cannot be foreseen.
+_MARKER: Final = secrets.token_hex()
 
 _canonical = msgspec.json.Encoder(order="sorted")
 
@@ -117,7 +122,8 @@ class EntryBuilder:
             return har
         text = _text_or_marker(content, blobs)
         if content.encoding is None:
-            params = form_params(text) if mime_type.lower().startswith(_FORM) else []
+            is_form = mime_type.lower().startswith(_FORM) and isinstance(content.text, str)
+            params = form_params(text) if is_form else []
             har["postData"] = {"mimeType": mime_type, "params": params, "text": text, "_size": content.size, **facts}
         else:
             har["_content"] = {"mimeType": mime_type, "size": content.size, "text": text, "encoding": "base64", **facts}
@@ -155,9 +161,14 @@ class EntryBuilder:
         """The decoded body of a message, and its MIME type."""
         declared = message.header(b"content-type")
         content_type = header_text(declared) if declared is not None else ""
-        codings = b", ".join(value for name, value in message.headers if name.lower() == b"content-encoding")
         content = read_body(
-            message.body, codings or None, content_type, self.new_body, self.write_blob, self.small_body
+            message.body,
+            message_codings(message),
+            content_type,
+            self.new_body,
+            self.write_blob,
+            small=self.small_body,
+            whole=not message.incomplete,
         )
         message.body.discard()
         if content.problem:
@@ -169,7 +180,7 @@ class EntryBuilder:
 
 def _text_or_marker(content: Content, blobs: dict[str, Blob]) -> str:
     if isinstance(content.text, Blob):
-        marker = f"\x00{content.text.offset}\x00{content.sha256}\x00"
+        marker = f"\x00{_MARKER}{content.text.offset}\x00"
         blobs[marker] = content.text
         return marker
     return content.text or ""

@@ -23,7 +23,7 @@ _JSON: Final = msgspec.json.Encoder()
 
 def private_file(folder: str | None = None) -> BinaryIO:
     """An empty file to write and read that nobody else can open and that is gone when closed."""
-    return tempfile.TemporaryFile("w+b", dir=folder)  # type: ignore[return-value]
+    return tempfile.TemporaryFile("w+b", dir=folder)
 
 
 class StoredEntry(msgspec.Struct, array_like=True):

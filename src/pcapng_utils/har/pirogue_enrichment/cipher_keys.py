@@ -79,9 +79,10 @@ def _decryption(transformation: str) -> Decrypt | None:
 BlockCipher = Callable[[bytes], CipherAlgorithm]
 
 
-def _run(algorithm: CipherAlgorithm, mode: modes.Mode | None, text: bytes) -> bytes:
-    decryptor = Cipher(algorithm, mode).decryptor()
-    return decryptor.update(text)
+def _run(
+    algorithm: CipherAlgorithm, mode: modes.ECB | modes.ModeWithInitializationVector | modes.CTR | None, text: bytes
+) -> bytes:
+    return Cipher(algorithm, mode).decryptor().update(text)
 
 
 def _ecb(cipher: BlockCipher, key: bytes, iv: bytes, text: bytes) -> bytes:
