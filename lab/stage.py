@@ -17,7 +17,7 @@ from lab.certificates import Authority, Identity
 from lab.network import SERVER_ADDRESSES, Network, network
 from lab.relay import Impairment
 from lab.servers.hypercorn_server import Listening, hypercorn
-from lab.truth import Body, Exchange, ServerSentEvent, Truth, WebSocketMessage
+from lab.truth import NOT_DECODED, Body, Exchange, ServerSentEvent, Truth, WebSocketMessage
 
 HOST = "shop.lab.test"
 
@@ -136,6 +136,8 @@ def _reconcile(exchange: Exchange, record: dict[str, Any]) -> None:
     sent = Body(**record["response"])
     if exchange.method == "HEAD" or not exchange.status:
         sent = Body.of(b"") if exchange.status else sent
+    if exchange.response.size == NOT_DECODED and exchange.response.transferred == sent.transferred:
+        exchange.response = sent
     coded = exchange.request.transferred != exchange.request.size
     facts = (
         ("request body", record["request"] if coded else exchange.request.sha256, record["request"]),

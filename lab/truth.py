@@ -15,6 +15,8 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
 KEY: Final = "x-truth"
+NOT_DECODED: Final = -1
+"""Size of a body whose coding the client did not undo: the server's account stands in for it."""
 
 
 @dataclass(slots=True)
@@ -100,6 +102,10 @@ class Exchange:
     """The class that asked for it."""
     identifiers: list[dict[str, str]] = field(default_factory=list)
     """Identifiers that left the device: `name`, `form`, `where`."""
+
+    def message(self, type_: str, data: str | bytes) -> None:
+        """Note a WebSocket message."""
+        self.websocket = [*(self.websocket or []), WebSocketMessage.of(type_, data)]
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 
 from lab.stage import HOST, Stage
-from lab.truth import KEY, Body, Exchange
+from lab.truth import KEY, NOT_DECODED, Body, Exchange
 
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
@@ -69,13 +69,13 @@ class HttpxClient:
         )
         response = self.client.send(request, stream=True)
         raw = b"".join(response.iter_raw())
-        clear = httpx.Response(response.status_code, headers=response.headers, content=raw).content
         exchange = Exchange(number, response.http_version, method, f"{self.scheme}://{self.host}{shown}{target}")
         exchange.request_headers = given
         exchange.request = Body.of(body if decoded is None else decoded, len(body))
         exchange.status = response.status_code
         exchange.response_headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw]
-        exchange.response = Body.of(clear, len(raw))
+        coded = raw and "content-encoding" in response.headers
+        exchange.response = Body(NOT_DECODED, "", len(raw)) if coded else Body.of(raw)
         exchange.server = self.stage.server
         self.stage.truth.exchanges.append(exchange)
         return exchange

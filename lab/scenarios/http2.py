@@ -70,7 +70,7 @@ def _curl_upgrade(stage: Stage) -> None:
         exchange.response = Body.of(answer_body(size, 0))
         stage.truth.exchanges.append(exchange)
     first = stage.truth.exchanges[-2]
-    first.protocol, first.response_protocol = "HTTP/1.1", "HTTP/2"
+    first.protocol, first.response_protocol, first.interim = "HTTP/1.1", "HTTP/2", [101]
 
 
 @contextmanager
