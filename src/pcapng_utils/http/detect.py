@@ -14,10 +14,22 @@ HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MAX_START_LINE: Final = 1 << 14
 """The end of a start line is not waited for past so many bytes."""
 
-_REQUEST_BEGINS: Final = re.compile(rb"%s{1,64}(?:[ \t][^\r\n\x00-\x08]*\r?)?" % TOKEN)
+
+def _begins(*parts: bytes) -> re.Pattern[bytes]:
+    """A pattern for the beginnings of what consists of these parts, each of which is optional if all after it are."""
+    pattern = b""
+    for part in reversed(parts):
+        pattern = b"(?:" + part + pattern + b")?"
+    return re.compile(pattern, re.IGNORECASE)
+
+
+_REQUEST_BEGINS: Final = _begins(rb"%s{1,64}" % TOKEN, rb"[ \t][^\n]*")
+_STATUS: Final = (rb"[ \t]+", b"[0-9]", b"[0-9]", b"[0-9]", rb"(?:\r+|[ \t][^\n]*)")
+_STATUS_BEGINS: Final = _begins(b"H", b"T", b"T", b"P", b"/", b"1", rb"\.", b"[0-9]", *_STATUS)
+_ICY_BEGINS: Final = _begins(b"I", b"C", b"Y", *_STATUS)
+_BEGINS: Final = ((_REQUEST_BEGINS,), (_STATUS_BEGINS, _ICY_BEGINS))
+"""By direction."""
 _LONG_REQUEST: Final = re.compile(rb"[A-Z]{3,10} (?:/|https?://)")
-_STATUS_BEGINS: Final = re.compile(rb"HTTP/1\.[0-9][ \t]+(?:[0-9]{1,3}|[0-9]{3}[ \t][^\n]*|[0-9]{3}\r)?", re.IGNORECASE)
-_VERSION: Final = b"HTTP/1.1"
 
 
 def looks_like_http1(data: bytes, direction: int) -> bool | None:
@@ -29,15 +41,10 @@ def looks_like_http1(data: bytes, direction: int) -> bool | None:
     line, end, _ = data.partition(b"\n")
     if end:
         parse = parse_request_line if direction == CLIENT else parse_status_line
-        return parse(line.removesuffix(b"\r")) is not None
+        return parse(line.rstrip(b"\r")) is not None
     if len(data) == MAX_START_LINE:
         return direction == CLIENT and _LONG_REQUEST.match(data) is not None
-    if direction == CLIENT:
-        possible = not data or _REQUEST_BEGINS.fullmatch(data) is not None
-    else:
-        start = data[:8].upper()
-        possible = _VERSION[:7].startswith(start[:7]) if len(data) < 9 else _STATUS_BEGINS.fullmatch(data) is not None
-    return None if possible else False
+    return None if any(pattern.fullmatch(data) for pattern in _BEGINS[direction]) else False
 
 
 def looks_like_http2_preface(data: bytes) -> bool | None:

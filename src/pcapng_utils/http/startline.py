@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 """A character of a token (RFC 9110, section 5.6.2)."""
 
-_METHOD: Final = re.compile(rb"%s{1,64}" % TOKEN)
+_SPACE: Final = b" \t"
+_METHOD: Final = re.compile(rb"(%s{1,64})[ \t]" % TOKEN)
 _PATH: Final = re.compile(rb"/|https?://", re.IGNORECASE)
 """How a target with spaces inside must begin: "GET /a b HTTP/1.1" is a request, prose before a version is not."""
 _VERSION: Final = re.compile(rb"HTTP/1\.[0-9]", re.IGNORECASE)
@@ -39,24 +40,27 @@ class StatusLine(NamedTuple):
 def parse_request_line(line: bytes) -> RequestLine | None:
     """`line` without its line end; None if it is no request line of HTTP/1.x."""
     parts = line.split(b" ")
-    if len(parts) == 3 and parts[1] and (version := _VERSIONS.get(parts[2])) and parts[0].isalpha():
-        return RequestLine(parts[0], parts[1], version)
-    method, *rest = line.split(None, 1)[:2] or [b""]
-    target, *last = rest[0].rsplit(None, 1) if rest else [b""]
-    if not last or (len(target.split()) > 1 and not _PATH.match(target)):
+    if len(parts) == 3 and parts[1] and (known := _VERSIONS.get(parts[2])) and parts[0].isalpha():
+        return RequestLine(parts[0], parts[1], known)
+    method = _METHOD.match(line)
+    if method is None:
         return None
-    if not _METHOD.fullmatch(method) or not _VERSION.fullmatch(last[0]):
+    rest = line[method.end() :].strip(_SPACE)
+    target, version = rest[:-9].rstrip(_SPACE), rest[-8:]
+    if not target or rest[-9] not in _SPACE or not _VERSION.fullmatch(version):
         return None
-    return RequestLine(method, target, last[0].decode().upper())
+    if (b" " in target or b"\t" in target) and not _PATH.match(target):
+        return None
+    return RequestLine(method[1], target, version.decode().upper())
 
 
 def parse_status_line(line: bytes) -> StatusLine | None:
     """`line` without its line end; None if it is no status line of HTTP/1.x."""
-    version = _STATUS_VERSIONS.get(line[:9])
-    if version and line[12:13] == b" " and line[9:12].isdigit():
-        return StatusLine(version, int(line[9:12]), line[13:].strip(b" \t"))
+    known = _STATUS_VERSIONS.get(line[:9])
+    if known and line[12:13] == b" " and line[9:12].isdigit():
+        return StatusLine(known, int(line[9:12]), line[13:].strip(_SPACE))
     match = _STATUS.fullmatch(line)
     if match is None:
         return None
     minor, status, reason = match.groups()
-    return StatusLine(f"HTTP/1.{(minor or b'0').decode()}", int(status), (reason or b"").strip(b" \t"))
+    return StatusLine(f"HTTP/1.{(minor or b'0').decode()}", int(status), (reason or b"").strip(_SPACE))
