@@ -25,7 +25,7 @@ class Streams:
     """A `StreamsLayer` that only writes down what it is told."""
 
     data: dict[tuple[int, int], bytearray] = field(default_factory=dict)
-    """By stream and direction; a gap is written as that many "?"."""
+    """By stream and direction; a gap is written as that many "?" (of a huge one, the first 100,000)."""
     ended: set[tuple[int, int]] = field(default_factory=set)
     gaps: list[tuple[int, int, int]] = field(default_factory=list)
     resets: list[tuple[int, int, int]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Streams:
             self.ended.add(key)
 
     def stream_gap(self, stream_id: int, direction: int, size: int, stamp: Stamp) -> None:
-        self.data.setdefault((stream_id, direction), bytearray()).extend(b"?" * size)
+        self.data.setdefault((stream_id, direction), bytearray()).extend(b"?" * min(size, 100_000))
         self.gaps.append((stream_id, direction, size))
 
     def stream_reset(self, stream_id: int, direction: int, error_code: int, stamp: Stamp) -> None:

@@ -12,9 +12,10 @@ from typing import Final, NamedTuple, Protocol
 
 from pcapng_utils.layers import CLIENT, SERVER, Problem, Report, Stamp, StreamsLayer, UnitKind, UnitLog
 from pcapng_utils.net.flow import Endpoint
-from pcapng_utils.quic.crypto import PacketProtection, initial_protection, retry_tag_fits
+from pcapng_utils.quic.crypto import retry_tag_fits
 from pcapng_utils.quic.facts import QuicFacts
 from pcapng_utils.quic.frames import (
+    RESET_TOKEN,
     Ack,
     ConnectionClose,
     Crypto,
@@ -27,7 +28,8 @@ from pcapng_utils.quic.frames import (
     parse_google_frames,
 )
 from pcapng_utils.quic.handshake import Handshake, Level
-from pcapng_utils.quic.keys import OneRttKeys, Opened, open_long
+from pcapng_utils.quic.keyring import KeyRing
+from pcapng_utils.quic.keys import Opened
 from pcapng_utils.quic.limits import Limits
 from pcapng_utils.quic.numbers import NumberSet
 from pcapng_utils.quic.packet import LongHeader
@@ -97,6 +99,7 @@ class QuicConnection:
         self.units = units
         self.last = 0
         """Time of the last packet, in ns."""
+        self.closed = False
         self.version: Version | None = None
         self.ids: tuple[dict[bytes, None], dict[bytes, None]] = ({}, {})
         """Destination Connection IDs by direction of the packets, oldest first."""
@@ -109,16 +112,12 @@ class QuicConnection:
         self._limits = limits
         self._numbers = tuple(tuple(NumberSet() for _ in range(3)) for _ in range(2))
         self._parse = parse_frames
-        self._initial_ids: list[bytes] = []
-        self._keys: dict[tuple[int, int, int, int | None, bytes | None], list[PacketProtection]] = {}
-        self._one_rtt: list[OneRttKeys | None] = [None, None]
+        self._keys = KeyRing(self.handshake)
+        self._answered = False
+        self._reset_tokens: set[bytes] = set()
         self._pending: list[_Waiting] = []
         self._handshake_moved = False
-        self._had_keys = False
         self._bad_packets = 0
-        self._missed = [(-1, 0), (-1, 0)]
-        self._holes_checked = 0
-        self._closed = False
         self._flows = 0
         self._addresses: set[tuple[Endpoint, Endpoint]] = set()
 
@@ -139,42 +138,50 @@ class QuicConnection:
         if not self._flows:
             self.close()
 
+    def turn(self) -> None:
+        """Client and server are the other way round: what was counted of a connection that never began is turned."""
+        self.close()
+        for pair in (self.quic.unread, self.tls.unread, self.tls.decrypted):
+            pair.reverse()
+
     # What opens the connection
 
     @property
     def begun(self) -> bool:
         """Whether the client's first Initial packet was read: without it nothing can be."""
-        return bool(self._initial_ids)
+        return bool(self._keys.initial_ids)
 
     def began_with(self, connection_id: bytes) -> bool:
         """Whether Initial packets of the client with this Destination Connection ID have keys."""
-        return connection_id in self._initial_ids
+        return connection_id in self._keys.initial_ids
 
     def may_begin_again(self, header: LongHeader) -> bool:
-        """Whether a client's new first Initial may be of this connection: no server's Initial was read yet."""
-        return not self.quic.server_id and self.quic.client_id == header.source.hex()
+        """Whether an Initial with new keys is of this client: its first one was refused, or not answered."""
+        quic = self.quic
+        if self._answered or quic.client_id != header.source.hex():
+            return False
+        return bool(header.source or header.token or quic.version_negotiation)
 
     def begin(self, header: LongHeader) -> None:
         """The client's first Initial packet was found: its Destination Connection ID gives the Initial keys."""
-        self.version = header.version
-        self._parse = parse_google_frames if header.version.google_frames else parse_frames
-        self.quic.version = self.quic.first_version = header.version.name
+        self._settle_on(header.version)
+        self._keys.initial_ids = [header.destination]
+        self.quic.first_version = header.version.name
         self.quic.original_id = header.destination.hex()
-        self._initial_ids = [header.destination]
 
     def retry(self, header: LongHeader, packet: bytes) -> None:
         """A Retry packet: the client's next Initial packet is protected anew (RFC 9001, section 5.2)."""
-        if self.quic.retry or self.quic.server_id or not self.begun:
+        if self.quic.retry or self._answered or not self.begun:
             return
-        if retry_tag_fits(header.version, self._initial_ids[0], packet):
+        if retry_tag_fits(header.version, self._keys.initial_ids[0], packet):
             self.quic.retry = True
-            self._initial_ids.insert(0, header.source)
+            self._keys.initial_ids.insert(0, header.source)
             self._forget()
             self.learn(CLIENT, header.source)
 
     def negotiate(self, versions: tuple[int, ...]) -> None:
         """A Version Negotiation packet: the client begins again with one of these versions."""
-        if self.quic.server_id:
+        if self._answered:
             return
         self.quic.version_negotiation = True
         self.quic.offered_versions = tuple(map(version_name, versions))
@@ -182,20 +189,24 @@ class QuicConnection:
     def begin_again(self, header: LongHeader) -> None:
         """The client's first Initial packet after Version Negotiation, or after a Retry that was not captured."""
         self._forget()
-        self.version = header.version
-        self.quic.version = header.version.name
-        self._initial_ids = [header.destination]
+        self._settle_on(header.version)
+        self._keys.initial_ids = [header.destination]
+
+    def _settle_on(self, version: Version) -> None:
+        self.version = version
+        self.quic.version = version.name
+        self._parse = parse_google_frames if version.google_frames else parse_frames
 
     def _forget(self) -> None:
         """The client sends its ClientHello again, which may be another one."""
         self.handshake.restart()
         self._numbers = tuple(tuple(NumberSet() for _ in range(3)) for _ in range(2))
-        self._keys.clear()
+        self._keys.forget()
 
     def learn(self, direction: int, connection_id: bytes) -> None:
         """Packets in `direction` may bear this Destination Connection ID."""
         known = self.ids[direction]
-        if connection_id in known:
+        if connection_id in known or self.closed:
             return
         known[connection_id] = None
         self._table.add(self, direction, connection_id)
@@ -213,19 +224,11 @@ class QuicConnection:
         self.last = stamp.last
         level = Level(header.type)
         numbers = self._numbers[direction][_SPACES[level]]
-        candidates = self._candidates(level, direction, header.version)
-        for keys in candidates:
-            opened = open_long(keys, data, at, header.number_at, header.end, numbers.largest)
-            if opened is not None:
-                break
-        else:
+        opened = self._keys.open_long(level, direction, data, at, header, numbers.largest)
+        if opened is None:
             if level is not Level.INITIAL:
-                self._had_keys = self._had_keys or bool(candidates)
                 self.set_aside(direction, data, at, header, stamp)
             return False
-        if level is not Level.INITIAL:
-            candidates[:] = [keys]
-            self._had_keys = True
         self._learn_from(header, direction)
         if numbers.add(opened[0]):
             self._take(direction, level, opened[1], stamp)
@@ -237,14 +240,17 @@ class QuicConnection:
         """Read the 1-RTT packet that fills a datagram from `at` on, with its packet number at `number_at`; False if it
         could not be read (yet)."""
         self.last = stamp.last
-        keys = self._one_rtt[direction]
+        keys = self._keys.one_rtt[direction]
         numbers = self._numbers[direction][_APPLICATION]
         if keys is not None:
             opened = keys.open(data, at, number_at, numbers.largest)
         else:
-            opened = self._open_first(direction, data, at, number_at)
+            opened = self._open_first(direction, data, at, number_at, numbers.largest)
         if opened is None:
-            self.set_aside(direction, data, at, None, stamp)
+            if data[-RESET_TOKEN:] in self._reset_tokens:
+                self.quic.close = self.quic.close or f"{_SIDES[direction]} stateless reset"
+            else:
+                self.set_aside(direction, data, at, None, stamp)
             return False
         number, payload = opened
         if numbers.add(number):
@@ -253,48 +259,22 @@ class QuicConnection:
             self.quic.duplicates[direction] += 1
         return True
 
-    def _candidates(self, level: Level, direction: int, version: Version) -> list[PacketProtection]:
-        if level is Level.INITIAL:
-            return [self._initial_keys(version, one)[direction] for one in self._initial_ids]
-        handshake = self.handshake
-        key = (level, direction, version.number, handshake.cipher_id, handshake.client_random)
-        found = self._keys.get(key)
-        if found is None:
-            found = handshake.protections(level, direction, version)
-            if found:
-                self._keys[key] = found
-        return found
-
-    def _initial_keys(self, version: Version, connection_id: bytes) -> list[PacketProtection]:
-        key = (Level.INITIAL, 0, version.number, None, connection_id)
-        found = self._keys.get(key)
-        if found is None:
-            found = self._keys[key] = list(initial_protection(version, connection_id))
-        return found
-
-    def _open_first(self, direction: int, data: bytes, at: int, number_at: int) -> Opened | None:
-        """The first 1-RTT packet of a direction: make its keys."""
+    def _open_first(self, direction: int, data: bytes, at: int, number_at: int, largest: int) -> Opened | None:
+        """The first 1-RTT packet of a direction."""
         if direction == CLIENT and self.tls.finished_time is None and self.tls.hello_time is not None:
             # A client sends 1-RTT packets once it has finished its handshake, so this is when, at the latest.
             self.tls.finished_time = self.last
-        if self.version is None or self._closed:
+        if self.version is None or self.closed:
             return None
-        for protection in self._candidates(Level.ONE_RTT, direction, self.version):
-            self._had_keys = True
-            keys = OneRttKeys(protection)
-            opened = keys.open(data, at, number_at, self._numbers[direction][_APPLICATION].largest)
-            if opened is not None:
-                self._one_rtt[direction] = keys
-                return opened
-        return None
+        return self._keys.open_first_short(direction, data, at, number_at, self.version, largest)
 
     def _learn_from(self, header: LongHeader, direction: int) -> None:
         """An authentic long header tells the sender's connection ID, and the version that the server settled on."""
         quic = self.quic
         if direction == SERVER:
             if header.version is not self.version:
-                self.version = header.version
-                quic.version = header.version.name
+                self._settle_on(header.version)
+            self._answered = True
             quic.server_id = header.source.hex()
         else:
             quic.client_id = header.source.hex()
@@ -331,7 +311,7 @@ class QuicConnection:
             may_be_read = self.begun or header is not None
         else:
             # Without a packet from the server, the length of the connection ID it chose is not known either.
-            may_be_read = header is None and not self.quic.server_id
+            may_be_read = header is None and not self._answered
         if may_be_read and len(self._pending) < self._limits.pending:
             self._pending.append(_Waiting(direction, data, at, header, stamp))
         else:
@@ -341,7 +321,7 @@ class QuicConnection:
         self.quic.unread[direction] += 1
         if header is None or header.type is PacketType.ZERO_RTT:
             self.tls.unread[direction] += 1
-            self._bad_packets += self._one_rtt[direction] is not None
+            self._bad_packets += self._keys.one_rtt[direction] is not None
         self.units.mark(direction, stamp.unit, UnitKind.UNREADABLE)
 
     def unreadable(self, direction: int, first: int, stamp: Stamp) -> None:
@@ -366,30 +346,24 @@ class QuicConnection:
 
     def _on_crypto(self, direction: int, level: Level, frame: Crypto, stamp: Stamp) -> None:
         self.handshake.crypto(direction, level, frame.offset, frame.data, stamp)
-        if self.handshake.preferred_id:
-            self.learn(CLIENT, self.handshake.preferred_id)
+        preferred_id, reset_tokens = self.handshake.server_ids
+        if preferred_id:
+            self.learn(CLIENT, preferred_id)
+        self._reset_tokens |= reset_tokens
         self._handshake_moved = bool(self._pending)
 
     def _on_ack(self, direction: int, level: Level, frame: Ack, stamp: Stamp) -> None:
-        """Where the peer has packets that were never seen, holes that they would have filled stay open for good."""
-        sender = 1 - direction
-        if level is not Level.ONE_RTT or not self.streams.waits(sender):
-            return
-        numbers = self._numbers[sender][_APPLICATION]
-        missing = max((numbers.highest_missing(first, last) for first, last in frame.ranges), default=-1)
-        if missing > self._missed[sender][0]:
-            self._missed[sender] = (missing, stamp.last)
-        patience = self._limits.hole_patience
-        number, since = self._missed[sender]
-        if number >= 0 and stamp.last - self._holes_checked > patience >> 2:
-            self._holes_checked = stamp.last
-            self.streams.give_up_before(sender, min(stamp.last - patience, since + patience))
+        if level is Level.ONE_RTT:
+            sender = 1 - direction
+            self.streams.acknowledged(sender, frame.ranges, self._numbers[sender][_APPLICATION], stamp.last)
 
     def _on_reset(self, direction: int, _level: Level, frame: ResetStream, stamp: Stamp) -> None:
         self.streams.reset(frame.stream_id, direction, frame.error_code, stamp)
 
     def _on_new_id(self, direction: int, _level: Level, frame: NewConnectionId, _stamp: Stamp) -> None:
         self.learn(1 - direction, frame.connection_id)
+        if len(self._reset_tokens) < self._limits.connection_ids:
+            self._reset_tokens.add(frame.reset_token)
 
     def _on_close(self, direction: int, _level: Level, frame: ConnectionClose, _stamp: Stamp) -> None:
         side = _SIDES[direction]
@@ -413,9 +387,9 @@ class QuicConnection:
 
     def close(self) -> None:
         """Nothing more will come, or nothing more is read: hand on what waits, settle the facts."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         self._table.closed(self)
         for one in self._pending:
             self._count_unread(one.direction, one.header, one.stamp)
@@ -425,14 +399,14 @@ class QuicConnection:
         for known in self.ids:
             for connection_id in known:
                 self._table.remove(self, connection_id)
-        for direction, keys in enumerate(self._one_rtt):
+        for direction, keys in enumerate(self._keys.one_rtt):
             if keys is not None:
                 self.quic.key_updates[direction] = keys.updates
         if self.quic.first_version == self.quic.version:
             self.quic.first_version = None
         self._settle()
-        self._keys.clear()
-        self._one_rtt = [None, None]
+        self._keys.one_rtt = [None, None]
+        self._keys.forget()
 
     def _settle(self) -> None:
         tls = self.tls
@@ -446,7 +420,7 @@ class QuicConnection:
 
     def _why_unread(self) -> str:
         if self.begun and self.handshake.client_random is not None:
-            if self._had_keys:
+            if self._keys.had_some:
                 return "bad-record"
             return "ech" if self.tls.ech else "no-secret"
         named = self.quic.version

@@ -83,9 +83,8 @@ class QuicFlow:
     def _short_first(self, direction: int, data: bytes, time: int, frame: int) -> None:
         """A datagram of a connection or with a connection ID that the flow did not carry last."""
         found = self._router.find_short(data)
-        if found is not None:
-            connection, way, size = found
-            direction = self._orient(direction, way)
+        if found is not None and self._fits(direction, found[1]):
+            connection, direction, size = found
             self._carry(connection, time)
         else:
             connection = self._current or self._make(time)
@@ -104,14 +103,14 @@ class QuicFlow:
         found = None if head is None else self._router.find(head.destination)
         connection = self._current if found is None else found[0]
         begins = None if head is None else self._initial_of_new(data, head, connection)
-        if begins is not None:
-            direction = self._orient(direction, CLIENT)
+        if begins is not None and self._fits(direction, CLIENT):
+            direction = CLIENT
             connection = self._begin(begins, connection, time)
-        elif found is not None:
-            direction = self._orient(direction, found[1])
-            self._carry(found[0], time)
-        if connection is None:
-            connection = self._make(time)
+        elif found is not None and self._fits(direction, found[1]):
+            connection, direction = found
+            self._carry(connection, time)
+        else:
+            connection = self._current or self._make(time)
         stamp = Stamp(time, time, (frame,), connection.units.add(direction, time, frame, len(data)))
         if head is not None and head.version == VERSION_NEGOTIATION:
             connection.negotiate(offered_versions(data, head))
@@ -121,16 +120,18 @@ class QuicFlow:
         self._read(connection, direction, data, stamp)
 
     def _read(self, connection: QuicConnection, direction: int, data: bytes, stamp: Stamp) -> None:
-        """Read the packets of a datagram one after the other."""
+        """Read the packets of a datagram one after the other; what follows them without being one is padding."""
         at, size = 0, len(data)
         while at < size:
             if data[at] < 0x80:
-                if data[at] or data[at:].strip(b"\x00"):
-                    connection.read_short(direction, data, at, at + 1 + connection.id_lengths[direction], stamp)
+                number_at = at + 1 + connection.id_lengths[direction]
+                if data[at + 1 : number_at] in connection.ids[direction] and data[at]:
+                    connection.read_short(direction, data, at, number_at, stamp)
                 return
             header = read_long_header(data, at, connection.version)
             if header is None:
-                connection.unreadable(direction, data[at], stamp)
+                if not at:
+                    connection.unreadable(direction, data[at], stamp)
                 return
             if header.type is PacketType.RETRY:
                 connection.retry(header, data[at:])
@@ -154,12 +155,20 @@ class QuicFlow:
 
     # Connections that come and go
 
-    def _orient(self, direction: int, way: int) -> int:
-        """The direction `way` of a packet; if the flow has client and server the wrong way round, they are turned."""
-        if direction != way:
-            self._flow.swap()
-            self._units.swap()
-        return way
+    def _fits(self, direction: int, way: int) -> bool:
+        """Whether a packet that goes `way` can have come in `direction`. If the flow has client and server the wrong
+        way round, and nothing speaks against it, they are turned."""
+        if direction == way:
+            return True
+        if any(connection.begun for connection in self._open):
+            return False
+        for connection in self._open:
+            connection.turn()
+        self._open.clear()
+        self._current = None
+        self._flow.swap()
+        self._units.swap()
+        return True
 
     def _begin(self, header: LongHeader, current: QuicConnection | None, time: int) -> QuicConnection:
         if current is not None and current in self._open:

@@ -37,6 +37,8 @@ class ResetStream(NamedTuple):
 
 class NewConnectionId(NamedTuple):
     connection_id: bytes
+    reset_token: bytes
+    """What ends a Stateless Reset of a path with this ID (RFC 9000, section 10.3)."""
 
 
 class ConnectionClose(NamedTuple):
@@ -62,6 +64,9 @@ Frame = Stream | Crypto | Ack | ResetStream | NewConnectionId | ConnectionClose 
 
 MAX_ACK_RANGES: Final = 256
 """Ranges of one ACK frame that are looked at; a packet has room for some hundreds."""
+
+RESET_TOKEN: Final = 16
+"""Bytes of a Stateless Reset Token."""
 
 _Reader = Callable[[bytes, int, int, list[Frame]], int]
 """Reads the frame whose type ended at a position; returns the position behind it. IndexError if it ends too early."""
@@ -146,10 +151,10 @@ def _ack(payload: bytes, at: int, kind: int, frames: list[Frame]) -> int:
         length, at = read_varint(payload, at)
         last = ranges[-1][0] - gap - 2
         ranges.append((last - length, last))
-        if last < length:
-            raise IndexError(last)
+    if ranges[-1][0] < 0:
+        raise IndexError(at)
     if kind == 3:
-        at = _varints(3)(payload, at, kind, frames)
+        at = _read_ecn_counts(payload, at, kind, frames)
     frames.append(Ack(tuple(ranges[:MAX_ACK_RANGES])))
     return at
 
@@ -174,9 +179,10 @@ def _new_connection_id(payload: bytes, at: int, _kind: int, frames: list[Frame])
     _, at = read_varint(payload, at)
     _, at = read_varint(payload, at)
     size = payload[at]
-    frames.append(NewConnectionId(_take(payload, at + 1, size)))
-    _take(payload, at + 1 + size, 16)
-    return at + 17 + size
+    token_at = at + 1 + size
+    token = _take(payload, token_at, RESET_TOKEN)
+    frames.append(NewConnectionId(payload[at + 1 : token_at], token))
+    return token_at + RESET_TOKEN
 
 
 def _connection_close(payload: bytes, at: int, kind: int, frames: list[Frame]) -> int:
@@ -211,6 +217,8 @@ def _varints(count: int) -> _Reader:
 
     return read
 
+
+_read_ecn_counts: Final = _varints(3)
 
 _READERS: Final[dict[int, _Reader]] = {
     0x01: _varints(0),  # PING

@@ -14,7 +14,7 @@ from pcapng_utils.layers import CLIENT, SERVER, Problem, Report, Stamp, UnitKind
 from pcapng_utils.quic.crypto import SUITES, PacketProtection, Suite
 from pcapng_utils.quic.limits import Limits
 from pcapng_utils.quic.reassembly import Reassembler
-from pcapng_utils.quic.transport_parameters import preferred_connection_id
+from pcapng_utils.quic.transport_parameters import ServerIds, server_ids
 from pcapng_utils.quic.versions import Version
 from pcapng_utils.tls import codes
 from pcapng_utils.tls.certificates import read_chain
@@ -71,8 +71,8 @@ class Handshake:
     def __init__(self, facts: TlsFacts, secrets: SecretStore, units: UnitLog, report: Report, limits: Limits) -> None:
         self.client_random: bytes | None = None
         self.cipher_id: int | None = None
-        self.preferred_id: bytes = b""
-        """The connection ID that comes with the server's preferred address (RFC 9000, section 9.6); empty if none."""
+        self.server_ids = ServerIds(b"", frozenset())
+        """As soon as the server's transport parameters were read."""
         self._facts = facts
         self._secrets = secrets
         self._units = units
@@ -178,7 +178,7 @@ class Handshake:
         extensions = parse_encrypted_extensions(body)
         if extensions.alpn:
             self._facts.alpn = extensions.alpn[0]
-        self.preferred_id = preferred_connection_id(extensions)
+        self.server_ids = server_ids(extensions)
 
     def _server_certificate(self, body: bytes, _stamp: Stamp) -> None:
         if not self._facts.certificates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from pcapng_utils.quic.connection import QuicConnection
@@ -12,6 +13,9 @@ from pcapng_utils.tls.keylog import SecretStore
 _SHORT_FORM: Final = 0x40
 """First byte of a short header: form bit clear, fixed bit set (RFC 9000, section 17.3)."""
 
+_FEW: Final = 64
+"""Entries of ended connections that are not worth clearing away."""
+
 
 class QuicRouter:
     """What the flows of a capture share: secrets, and which connection IDs belong to which connection."""
@@ -19,14 +23,17 @@ class QuicRouter:
     MIN_ID: Final = 4
     """Shorter connection IDs lead nowhere: too many packets would bear them by chance."""
 
-    __slots__ = ("_connections", "_lengths", "_open", "limits", "secrets")
+    __slots__ = ("_connections", "_idle", "_lengths", "_open", "_serial", "limits", "secrets")
 
     def __init__(self, secrets: SecretStore, limits: Limits | None = None) -> None:
         self.secrets = secrets
         self.limits = limits or Limits()
         self._connections: dict[bytes, tuple[QuicConnection, int]] = {}
         self._lengths: dict[int, int] = {}
-        self._open: dict[QuicConnection, int] = {}
+        self._open = 0
+        self._serial = 0
+        self._idle: list[tuple[int, int, QuicConnection]] = []
+        """A heap of the open connections by when they were active, as known when that was last looked at."""
 
     def add(self, connection: QuicConnection, direction: int, connection_id: bytes) -> None:
         """Packets that bear this Destination Connection ID go in `direction` of the connection."""
@@ -47,18 +54,25 @@ class QuicRouter:
 
     def opened(self, connection: QuicConnection) -> None:
         """A connection begins; if too many are open, the one idle for longest ends."""
-        self._open[connection] = connection.last
-        while len(self._open) > self.limits.connections:
-            oldest, seen = next(iter(self._open.items()))
-            del self._open[oldest]
+        idle = self._idle
+        while self._open >= self.limits.connections:
+            seen, serial, oldest = heappop(idle)
+            if oldest.closed:
+                continue
             if oldest.last > seen:
-                self._open[oldest] = oldest.last
+                heappush(idle, (oldest.last, serial, oldest))
             else:
                 oldest.close()
+        self._open += 1
+        self._serial += 1
+        heappush(idle, (connection.last, self._serial, connection))
 
     def closed(self, connection: QuicConnection) -> None:
         """A connection has ended."""
-        self._open.pop(connection, None)
+        self._open -= 1
+        if len(self._idle) > 2 * self._open + _FEW:
+            self._idle = [entry for entry in self._idle if not entry[2].closed]
+            heapify(self._idle)
 
     def find(self, connection_id: bytes) -> tuple[QuicConnection, int] | None:
         """The connection that packets with this Destination Connection ID belong to, and their direction."""

@@ -23,9 +23,12 @@ class StreamTable:
     """All streams of a connection, both directions."""
 
     __slots__ = (
+        "_checked",
         "_done",
         "_held",
         "_limits",
+        "_missed",
+        "_missed_at",
         "_open",
         "_open_upper",
         "_refused",
@@ -47,6 +50,9 @@ class StreamTable:
         self._streams: tuple[dict[int, Reassembler], dict[int, Reassembler]] = ({}, {})
         self._done = tuple(tuple(NumberSet() for _ in range(4)) for _ in range(2))
         self._waiting: tuple[set[int], set[int]] = (set(), set())
+        self._missed = [-1, -1]
+        self._missed_at = [0, 0]
+        self._checked = 0
 
     def data(self, stream_id: int, direction: int, offset: int, data: bytes, fin: bool, stamp: Stamp) -> None:
         """A STREAM frame."""
@@ -81,16 +87,20 @@ class StreamTable:
         if upper is not None:
             upper.stream_reset(stream_id, direction, error_code, stamp)
 
-    def give_up_before(self, direction: int, time: int) -> None:
-        """Give up the holes of a direction that were noticed before `time` (ns)."""
-        for stream_id in sorted(self._waiting[direction]):
-            stream = self._streams[direction][stream_id]
-            if stream.since < time:
-                self._give_up(stream_id, direction, stream)
+    def acknowledged(self, sender: int, ranges: tuple[tuple[int, int], ...], seen: NumberSet, time: int) -> None:
+        """The peer of `sender` acknowledged ranges of 1-RTT packets, at a time in ns; `seen` are those that were read.
 
-    def waits(self, direction: int) -> bool:
-        """Whether a stream of the direction has a hole."""
-        return bool(self._waiting[direction])
+        Where the peer has packets that were not seen, a hole that opened about then will never be filled.
+        """
+        if not self._waiting[sender]:
+            return
+        missing = max(seen.highest_missing(first, last) for first, last in ranges)
+        if missing > self._missed[sender]:
+            self._missed[sender], self._missed_at[sender] = missing, time
+        patience = self._limits.hole_patience
+        if self._missed[sender] >= 0 and time - self._checked > patience >> 2:
+            self._checked = time
+            self._give_up_before(sender, min(time - patience, self._missed_at[sender] + patience))
 
     def close(self) -> None:
         """Hand on all that waits, with its holes."""
@@ -101,6 +111,13 @@ class StreamTable:
         if self._upper is not None:
             self._upper.close()
             self._upper = None
+
+    def _give_up_before(self, direction: int, time: int) -> None:
+        """Give up the holes of a direction that were noticed before a time in ns."""
+        for stream_id in sorted(self._waiting[direction]):
+            stream = self._streams[direction][stream_id]
+            if stream.since < time:
+                self._give_up(stream_id, direction, stream)
 
     def _begin(self, stream_id: int, direction: int) -> Reassembler | None:
         if stream_id >> 2 in self._done[direction][stream_id & 3]:

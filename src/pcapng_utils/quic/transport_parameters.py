@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
+from pcapng_utils.quic.frames import RESET_TOKEN
 from pcapng_utils.quic.packet import MAX_CONNECTION_ID, read_varint
 from pcapng_utils.tls.handshake import Extensions
 
@@ -12,6 +13,7 @@ EXTENSION: Final = 0x39
 DRAFT_EXTENSION: Final = 0xFFA5
 """The same up to draft 32."""
 
+_STATELESS_RESET_TOKEN: Final = 0x02
 _PREFERRED_ADDRESS: Final = 0x0D
 _ADDRESSES: Final = 4 + 2 + 16 + 2
 """An IPv4 and an IPv6 address, with their ports."""
@@ -34,10 +36,25 @@ def parse_transport_parameters(data: bytes) -> dict[int, bytes]:
     return found
 
 
-def preferred_connection_id(extensions: Extensions) -> bytes:
-    """The connection ID in a server's preferred_address parameter (RFC 9000, section 18.2); empty if there is none."""
+class ServerIds(NamedTuple):
+    """What a server's parameters say of its connection IDs; empty where they say nothing."""
+
+    preferred_id: bytes
+    """The ID that comes with the preferred address (RFC 9000, section 9.6)."""
+    reset_tokens: frozenset[bytes]
+    """What ends a Stateless Reset (RFC 9000, section 10.3)."""
+
+
+def server_ids(extensions: Extensions) -> ServerIds:
+    """Read the extensions of a server's EncryptedExtensions message (RFC 9000, section 18.2)."""
     data = extensions.find(EXTENSION) or extensions.find(DRAFT_EXTENSION) or b""
-    address = parse_transport_parameters(data).get(_PREFERRED_ADDRESS, b"")
-    if len(address) <= _ADDRESSES or address[_ADDRESSES] > MAX_CONNECTION_ID:
-        return b""
-    return address[_ADDRESSES + 1 : _ADDRESSES + 1 + address[_ADDRESSES]]
+    parameters = parse_transport_parameters(data)
+    tokens = {parameters.get(_STATELESS_RESET_TOKEN, b"")}
+    preferred_id = b""
+    address = parameters.get(_PREFERRED_ADDRESS, b"")
+    if len(address) > _ADDRESSES:
+        end = _ADDRESSES + 1 + address[_ADDRESSES]
+        preferred_id = address[_ADDRESSES + 1 : end]
+        tokens.add(address[end : end + RESET_TOKEN])
+    sound = len(preferred_id) <= MAX_CONNECTION_ID
+    return ServerIds(preferred_id if sound else b"", frozenset(one for one in tokens if len(one) == RESET_TOKEN))
