@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from pcapng_utils.http.detect import looks_like_http1, looks_like_http2_preface
+from pcapng_utils.layers import CLIENT, SERVER
 from pcapng_utils.tls.detect import looks_like_tls
 
 _TLS_HANDSHAKE: Final = 22
@@ -73,12 +74,13 @@ def _http2(data: bytes) -> Answer:
 
 
 def _http1(data: bytes) -> Answer:
-    looks = looks_like_http1(data)
-    if looks is None:
-        return MoreBytes.NEEDED
-    if not looks:
-        return None
-    return Verdict(Protocol.HTTP1, not data.lstrip(b"\r\n").startswith((b"HTTP/", b"ICY ")))
+    undecided = False
+    for direction in (CLIENT, SERVER):
+        looks = looks_like_http1(data, direction)
+        if looks:
+            return Verdict(Protocol.HTTP1, direction == CLIENT)
+        undecided = undecided or looks is None
+    return MoreBytes.NEEDED if undecided else None
 
 
 def _socks(data: bytes) -> Answer:

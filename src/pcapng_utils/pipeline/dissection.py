@@ -98,7 +98,7 @@ class Dissection:
             self._secrets.add_keylog(event.text, "the capture")
             self.secrets_came_late |= self.counts.packets > 0 and len(self._secrets) > known
         elif isinstance(event, ResolvedName):
-            self._names.add(event.address, event.name)
+            self._names.learn_block(event.address, event.name)
 
     def close(self) -> None:
         """The capture has ended: so has everything in it."""
