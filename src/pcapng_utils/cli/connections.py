@@ -93,6 +93,14 @@ _ORDERS: Final = {
 }
 
 
+def _protocol(row: dict[str, Any]) -> str:
+    """What was read; else what it is inside of; else what its port says, in brackets."""
+    if row["application"]:
+        return str(row["application"])
+    wrapped = "QUIC" if row.get("quic") else "TLS" if row["tls"] else ""
+    return wrapped or row["protocol"] + (f" ({row['service']})" if row["service"] else "")
+
+
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     server = row["server"]
     address = f"[{server['ip']}]" if ":" in server["ip"] else server["ip"]
@@ -100,7 +108,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["id"],
         row["startedDateTime"][:23],
-        row["application"] or row["protocol"],
+        _protocol(row),
         f"{address}:{server['port']}",
         server["host"] if server["host"] != server["ip"] else "",
         version,

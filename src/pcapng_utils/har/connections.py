@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pcapng_utils.har.services import likely_service
 from pcapng_utils.har.timings import iso_time, seconds
 from pcapng_utils.layers import CLIENT, SERVER
 from pcapng_utils.net.flow import Flow
+from pcapng_utils.quic.facts import QuicFacts
 from pcapng_utils.tls.facts import Certificate, TlsFacts
 
 #: Why records could not be read (`TlsFacts.reason`), for people.
@@ -17,18 +19,20 @@ REASONS: Final = {
     "lost-packets": "packets were lost before or in the handshake",
     "ech": "Encrypted Client Hello",
     "bad-record": "records that do not decrypt with the secret at hand",
-    "unknown-version": "unknown version",
+    "unknown-version": "unknown version of QUIC",
+    "gquic": "Google's QUIC before the standard",
 }
 
 _SIDES: Final = ("client", "server")
 
 
-def connection_fields(flow: Flow, tls: TlsFacts | None, application: str) -> dict[str, Any]:
+def connection_fields(flow: Flow, tls: TlsFacts | None, quic: QuicFacts | None, application: str) -> dict[str, Any]:
     """Everything that is known when the flow has ended; names, exchanges and code are added by the writer."""
-    decrypted, reason = decryption_state(tls, application)
+    decrypted, reason = decryption_state(flow, tls, application)
     fields: dict[str, Any] = {
         "protocol": flow.transport.upper(),
         "application": application,
+        "service": likely_service(flow.transport, flow.server.port),
         "decrypted": decrypted,
         "reason": reason,
         "startedDateTime": iso_time(flow.first),
@@ -45,6 +49,8 @@ def connection_fields(flow: Flow, tls: TlsFacts | None, application: str) -> dic
         "endedBy": None if flow.ended_by is None else _SIDES[flow.ended_by],
         "tls": None if tls is None else _tls_fields(tls),
     }
+    if quic is not None:
+        fields["quic"] = _quic_fields(quic)
     if flow.tunnels:
         fields["tunnels"] = list(flow.tunnels)
     if flow.processes:
@@ -54,9 +60,11 @@ def connection_fields(flow: Flow, tls: TlsFacts | None, application: str) -> dic
     return fields
 
 
-def decryption_state(tls: TlsFacts | None, application: str) -> tuple[str, str]:
+def decryption_state(flow: Flow, tls: TlsFacts | None, application: str) -> tuple[str, str]:
     """`decrypted` ("yes", "no", "partly") and the reason, a few words."""
     if tls is None:
+        if not any(flow.payload):
+            return "yes", "no data was exchanged"
         return ("yes", "not TLS") if application else ("no", "not TLS, and no known protocol")
     read, unread = sum(tls.read), sum(tls.unread)
     reason = REASONS.get(tls.reason, tls.reason)
@@ -73,7 +81,7 @@ def tls_error(flow: Flow, tls: TlsFacts) -> dict[str, Any]:
         "startedDateTime": iso_time(flow.first),
         "time": (flow.last // 1000 - flow.first // 1000) / 1000,
         "hostname": tls.sni,
-        "cause": decryption_state(tls, "")[1],
+        "cause": decryption_state(flow, tls, "")[1],
         "tlsMetadata": {
             "sniHostname": tls.sni,
             "clientAlpn": list(tls.alpn_offered),
@@ -111,6 +119,27 @@ def _tls_fields(tls: TlsFacts) -> dict[str, Any]:
         "alerts": list(tls.alerts),
         "recordsRead": _by_side(tls.read),
         "recordsUnread": _by_side(tls.unread),
+    }
+
+
+def _quic_fields(quic: QuicFacts) -> dict[str, Any]:
+    return {
+        "version": quic.version,
+        "firstVersion": quic.first_version,
+        "clientConnectionId": quic.client_id,
+        "serverConnectionId": quic.server_id,
+        "originalConnectionId": quic.original_id,
+        "retry": quic.retry,
+        "versionNegotiation": quic.version_negotiation,
+        "offeredVersions": list(quic.offered_versions),
+        "migrations": [
+            {"time": seconds(time), "client": list(client), "server": list(server)}
+            for time, client, server in quic.migrations
+        ],
+        "keyUpdates": _by_side(quic.key_updates),
+        "close": quic.close,
+        "packetsRead": _by_side(quic.packets),
+        "packetsUnread": _by_side(quic.unread),
     }
 
 

@@ -9,37 +9,6 @@ from pcapng_utils.layers import DatagramLayer, UnitLog
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.quic.detect import looks_like_quic
 
-#: Services that are likely behind a port (IANA); for the record of a flow that nobody here reads.
-SERVICES: Final = {
-    53: "DNS",
-    67: "DHCP",
-    68: "DHCP",
-    123: "NTP",
-    137: "NetBIOS",
-    138: "NetBIOS",
-    161: "SNMP",
-    443: "QUIC",
-    500: "IKE",
-    514: "syslog",
-    546: "DHCPv6",
-    547: "DHCPv6",
-    853: "DNS over DTLS or QUIC",
-    1194: "OpenVPN",
-    1900: "SSDP",
-    3478: "STUN",
-    3479: "STUN",
-    3480: "STUN",
-    4500: "IPsec",
-    5004: "RTP",
-    5060: "SIP",
-    5353: "mDNS",
-    5355: "LLMNR",
-    5683: "CoAP",
-    5684: "CoAP over DTLS",
-    19302: "STUN",
-    51820: "WireGuard",
-}
-
 _LOOKED_AT_LIMIT: Final = 16
 
 

@@ -158,9 +158,10 @@ class Dissection:
         conversation = self._conversations.pop(flow.id, None)
         tls = conversation.tls if conversation else None
         application = conversation.application if conversation else ""
-        fields = connection_fields(flow, tls, application)
-        if flow.transport == "tcp":
-            self.counts.connections[decryption_state(tls, application)[0]] += 1
+        quic = conversation.quic if conversation else None
+        fields = connection_fields(flow, tls, quic, application)
+        if flow.transport == "tcp" or quic is not None:
+            self.counts.connections[decryption_state(flow, tls, application)[0]] += 1
         if tls is not None and tls.sni:
             self._names.learn(flow.server.ip, tls.sni, flow.first, flow.client.ip)
         if tls is not None and sum(tls.unread):
