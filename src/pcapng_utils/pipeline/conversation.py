@@ -149,8 +149,13 @@ class Conversation:
         self.tls, self.quic = tls, quic
 
     def _open_streams(self, tls: TlsFacts, quic: QuicFacts) -> StreamsLayer | None:
-        if tls.alpn is not None and not tls.alpn.startswith("h3"):
-            self.application = tls.alpn
+        alpn = tls.alpn or "h3"
+        if alpn.startswith("doq"):
+            from pcapng_utils.pipeline.doq import DnsOverQuic
+
+            self.application = "DNS"
+            return DnsOverQuic(self.flow, self._services.on_dns, self.report)
+        if not alpn.startswith("h3"):
             return None
         from pcapng_utils.http.http3 import Http3Connection
 
