@@ -6,7 +6,7 @@ import codecs
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -37,12 +37,13 @@ class HarWriter:
     def __init__(self, out: BinaryIO, *, indent: int = 2, ensure_ascii: bool = False) -> None:
         self._write = out.write
         self._indent = indent
-        self._ensure_ascii = ensure_ascii
+        # A character may be cut by the pieces a body is read in.
+        self._decoder = codecs.getincrementaldecoder("utf-8")() if ensure_ascii else None
 
     def write(
         self,
         log: dict[str, Any],
-        lists: dict[str, Iterable[dict[str, Any]]],
+        lists: Mapping[str, Iterable[dict[str, Any]]],
         entries: Iterable[Iterable[bytes]],
     ) -> None:
         """`log`: small members; `lists`: members that are written item by item; `entries`: each as pieces of JSON."""
@@ -103,8 +104,8 @@ class HarWriter:
         return msgspec.json.format(json, indent=self._indent).replace(b"\n", b"\n" + b" " * (self._indent * depth))
 
     def _put(self, piece: bytes) -> None:
-        if self._ensure_ascii and not piece.isascii():
-            piece = piece.decode().encode("ascii", "json-escape")
+        if self._decoder is not None and not piece.isascii():
+            piece = self._decoder.decode(piece).encode("ascii", "json-escape")
         self._write(piece)
 
 
