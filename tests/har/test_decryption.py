@@ -139,7 +139,7 @@ def test_a_body_may_contain_the_encrypted_side_or_be_contained(tmp_path: Path, b
 def test_of_several_calls_the_nearest_in_size_is_taken_and_of_equals_the_first(tmp_path: Path) -> None:
     body = cbc(CLEAR)
     calls = [
-        call((CLEAR, body + bytes(8)), timestamp=1),
+        call((CLEAR, body + bytes(16)), timestamp=1),
         call((CLEAR, body), timestamp=2),
         call((CLEAR, body), timestamp=3),
     ]
@@ -193,7 +193,7 @@ def test_malformed_records_are_passed_over(tmp_path: Path) -> None:
 def test_a_second_run_and_a_file_that_is_no_log_are_refused(tmp_path: Path) -> None:
     body = cbc(CLEAR)
     har = enriched(tmp_path, [call((CLEAR, body))], binary(body))
-    digest = hashlib.sha1((tmp_path / "aes_info.json").read_bytes()).hexdigest()  # noqa: S324
+    digest = hashlib.sha1((tmp_path / "aes_info.json").read_bytes()).hexdigest()
     assert har["log"]["creator"]["_metadata"]["enrichment_files_sha1"] == {"pirogue_decryption": digest}
     with pytest.raises(ValueError, match="before"):
         ContentDecryption(har, tmp_path / "aes_info.json").enrich()

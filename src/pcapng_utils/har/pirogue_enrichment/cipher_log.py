@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from pcapng_utils.attribution.json_array import ArrayReader, NotAnArrayError
+from pcapng_utils.attribution.json_array import ArrayReader, NotAnArrayError, balanced_objects
 from pcapng_utils.layers import CLIENT, SERVER
 
 MIN_ENCRYPTED: Final = 8
@@ -85,18 +85,29 @@ class CipherLog:
         self.malformed = 0
         self.truncated = False
         self._by_size: tuple[list[tuple[float, int]], list[tuple[float, int]]] = ([], [])
+        self._count = 0
         self._decoder = msgspec.json.Decoder(_Record, strict=False)
 
     @classmethod
     def read(cls, stream: BinaryIO) -> CipherLog:
         """Read a log. Raises ValueError if it is not a JSON array of objects; an empty stream is an empty log."""
         log = cls()
-        for index, record in enumerate(_records(stream, log)):
-            try:
-                log.add(index, log._decoder.decode(record))
-            except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
-                log.malformed += 1
+        for piece in _pieces(stream, log):
+            log._take(piece)
         return log
+
+    def _take(self, piece: bytes) -> None:
+        """Take a record, or several that were not told apart."""
+        try:
+            self.add(self._count, self._decoder.decode(piece))
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+            spans = list(balanced_objects(piece))
+            if len(spans) > 1:
+                for start, end in spans:
+                    self._take(piece[start:end])
+                return
+            self.malformed += 1
+        self._count += 1
 
     def add(self, index: int, record: _Record) -> None:
         """Take a record. Raises ValueError if its hex is none."""
@@ -141,7 +152,7 @@ class CipherLog:
         return (position for _, position in near)
 
 
-def _records(stream: BinaryIO, log: CipherLog) -> Iterator[bytes]:
+def _pieces(stream: BinaryIO, log: CipherLog) -> Iterator[bytes]:
     reader = ArrayReader()
     try:
         while data := stream.read(_READ_SIZE):
