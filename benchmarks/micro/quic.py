@@ -73,7 +73,9 @@ def measure(talk: Talk, datagrams: list[tuple[int, bytes]]) -> float:
         flow.datagram(direction, data, frame, frame)
     took = perf_counter() - begin
     flow.close()
-    assert count.bytes == sum(len(PAYLOAD) for direction, _ in datagrams if direction == SERVER)
+    expected = sum(len(PAYLOAD) for direction, _ in datagrams if direction == SERVER)
+    if count.bytes != expected:
+        raise AssertionError(f"{count.bytes} bytes were read where {expected} were sent")
     return took
 
 

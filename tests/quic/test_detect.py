@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pcapng_utils.layers import CLIENT, SERVER
-from pcapng_utils.quic.detect import looks_like_quic, quic_version
+from pcapng_utils.quic.detect import looks_like_quic, looks_like_short_header, quic_version
 from tests.quic import vectors
 from tests.quic.making import INITIAL, Talk
 
@@ -46,3 +46,11 @@ def test_versions_are_told(data: bytes, version: str) -> None:
 )
 def test_other_datagrams_are_not_quic(data: bytes) -> None:
     assert not looks_like_quic(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [(Talk().short(SERVER, bytes(40)), True), (b"\x40" * 20, False), (b"\x00" * 40, False), (b"\xc0" * 40, False)],
+)
+def test_short_headers_are_guessed(data: bytes, expected: bool) -> None:
+    assert looks_like_short_header(data) == expected

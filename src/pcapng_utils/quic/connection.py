@@ -304,7 +304,7 @@ class QuicConnection:
     # Packets that cannot be read
 
     def set_aside(self, direction: int, data: bytes, at: int, header: LongHeader | None, stamp: Stamp) -> None:
-        """Keep a packet that may be read once more of the handshake is known, count one that never will.
+        """Keep a packet that may be read once more of the handshake is known, count one that never will be.
 
         `header` None: it is a 1-RTT packet."""
         if self.handshake.client_random is None:
@@ -312,7 +312,8 @@ class QuicConnection:
         else:
             # Without a packet from the server, the length of the connection ID it chose is not known either.
             may_be_read = header is None and not self._answered
-        if may_be_read and len(self._pending) < self._limits.pending:
+        room = self._limits.pending if self.begun else self._limits.pending_unknown
+        if may_be_read and len(self._pending) < room:
             self._pending.append(_Waiting(direction, data, at, header, stamp))
         else:
             self._count_unread(direction, header, stamp)
@@ -412,7 +413,7 @@ class QuicConnection:
         tls = self.tls
         for direction in (CLIENT, SERVER):
             if tls.read[direction] or tls.unread[direction]:
-                tls.decrypted[direction] = not tls.unread[direction] if tls.read[direction] else False
+                tls.decrypted[direction] = not tls.unread[direction]
         if any(self.quic.unread):
             tls.reason = self._why_unread()
         if self._bad_packets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pcapng_utils.quic.packet import google_version, offered_versions, read_invariants, read_long_header
+from pcapng_utils.quic.packet import MIN_PROTECTED, google_version, offered_versions, read_invariants, read_long_header
 from pcapng_utils.quic.versions import (
     QUIC_V1,
     VERSION_NEGOTIATION,
@@ -19,6 +19,14 @@ def looks_like_quic(data: bytes) -> bool:
     Packets with a short header look like random bytes: those of known connections are known to `QuicRouter.knows`.
     """
     return quic_version(data) is not None
+
+
+def looks_like_short_header(data: bytes) -> bool:
+    """Whether a datagram may be a 1-RTT packet. One random datagram in four may: ask where a port speaks for QUIC.
+
+    A flow so found began before the capture did; nothing in it can be read, but it can be named and counted.
+    """
+    return len(data) > MIN_PROTECTED and data[0] & 0xC0 == 0x40
 
 
 def quic_version(data: bytes) -> str | None:

@@ -83,7 +83,7 @@ class QuicFlow:
     def _short_first(self, direction: int, data: bytes, time: int, frame: int) -> None:
         """A datagram of a connection or with a connection ID that the flow did not carry last."""
         found = self._router.find_short(data)
-        if found is not None and self._fits(direction, found[1]):
+        if found is not None and self._orient(direction, found[1]):
             connection, direction, size = found
             self._carry(connection, time)
         else:
@@ -103,10 +103,10 @@ class QuicFlow:
         found = None if head is None else self._router.find(head.destination)
         connection = self._current if found is None else found[0]
         begins = None if head is None else self._initial_of_new(data, head, connection)
-        if begins is not None and self._fits(direction, CLIENT):
+        if begins is not None and self._orient(direction, CLIENT):
             direction = CLIENT
             connection = self._begin(begins, connection, time)
-        elif found is not None and self._fits(direction, found[1]):
+        elif found is not None and self._orient(direction, found[1]):
             connection, direction = found
             self._carry(connection, time)
         else:
@@ -155,9 +155,9 @@ class QuicFlow:
 
     # Connections that come and go
 
-    def _fits(self, direction: int, way: int) -> bool:
-        """Whether a packet that goes `way` can have come in `direction`. If the flow has client and server the wrong
-        way round, and nothing speaks against it, they are turned."""
+    def _orient(self, direction: int, way: int) -> bool:
+        """Take it that a packet seen in `direction` goes `way`: where they differ, turn client and server round. False
+        if that cannot be, because the flow carries a connection that shows who is who."""
         if direction == way:
             return True
         if any(connection.begun for connection in self._open):
@@ -171,7 +171,7 @@ class QuicFlow:
         return True
 
     def _begin(self, header: LongHeader, current: QuicConnection | None, time: int) -> QuicConnection:
-        if current is not None and current in self._open:
+        if current is not None and current in self._open and not current.closed:
             if not current.begun and not any(current.quic.unread):
                 current.begin(header)
                 return current

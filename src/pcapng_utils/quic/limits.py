@@ -21,11 +21,13 @@ class Limits:
     """Connection IDs remembered by connection and direction; the oldest are forgotten."""
     addresses: int = 256
     """Pairs of addresses that a connection is known to have gone over."""
-    connections: int = 8192
+    connections: int = 4096
     """Connections that are open at once; beyond, the one idle for longest ends."""
     connections_per_flow: int = 64
     """Connections of one pair of sockets that are open at once; the oldest are closed."""
     pending: int = 32
     """Packets of a connection that wait for keys."""
+    pending_unknown: int = 4
+    """The same before the client's first Initial packet was seen, which may never come."""
     hole_patience: int = 3_000_000_000
     """How long, in ns, a hole stays open after the receiver acknowledged packets that the capture does not hold."""

@@ -6,12 +6,10 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 
 from pcapng_utils.quic.connection import QuicConnection
+from pcapng_utils.quic.detect import looks_like_short_header
 from pcapng_utils.quic.limits import Limits
-from pcapng_utils.quic.packet import MIN_PROTECTED, read_invariants
+from pcapng_utils.quic.packet import read_invariants
 from pcapng_utils.tls.keylog import SecretStore
-
-_SHORT_FORM: Final = 0x40
-"""First byte of a short header: form bit clear, fixed bit set (RFC 9000, section 17.3)."""
 
 _FEW: Final = 64
 """Entries of ended connections that are not worth clearing away."""
@@ -93,4 +91,4 @@ class QuicRouter:
         if data[0] & 0x80:
             head = read_invariants(data)
             return head is not None and head.destination in self._connections
-        return data[0] & 0xC0 == _SHORT_FORM and len(data) > MIN_PROTECTED and self.find_short(data) is not None
+        return looks_like_short_header(data) and self.find_short(data) is not None
