@@ -80,11 +80,16 @@ STREAMS: dict[str, tuple[list[Step], list[object]]] = {
     "lost, acknowledged in part": ([c(0, b"a"), c(4, b"ef"), *[s(3)] * 33, c(3, b"d")], [b"a", 2, b"def"]),
     "lost at the end of the capture": ([c(0, b"a"), c(4, b"ef")], [b"a", 3, b"ef"]),
     "lost, nothing behind": ([c(0, b"a"), s(6)], [b"a", 5]),
+    "lost, nothing behind, after more": ([c(0, b"a"), s(1), s(1), s(6)], [b"a", 5]),
     "lost twice": ([c(1, b"b"), c(3, b"d")], [1, b"b", 1, b"d"]),
     "not lost, only late": ([c(0, b"a"), c(4, b"ef"), *[s(6)] * 20, c(1, b"bcd")], [b"abcdef"]),
     "not acknowledged, very late": ([c(0, b"a"), c(4, b"ef"), *[s(1)] * 99, c(1, b"bcd")], [b"abcdef"]),
     "far ahead": ([c(0, b"a"), c(1 << 28, b"?"), c(1, b"b")], [b"ab"]),
     "far behind": ([c(0, b"a"), c(-(1 << 28), b"?"), c(1, b"b")], [b"ab"]),
+    "far ahead, now and then": (
+        [step for i in range(12) for step in (c(i, b"a"), c((1 << 28) + i, b"?"))],
+        [b"a" * 12],
+    ),
     "far ahead, for good": (
         [c(0, b"a"), *(c((1 << 28) + i, b"?") for i in range(10))],
         [b"a", (1 << 28) + 7, b"??"],
@@ -101,6 +106,14 @@ STREAMS: dict[str, tuple[list[Step], list[object]]] = {
     "bytes behind fin": ([c(0, b"ab", FIN), c(2, b"cd")], [b"ab", "end"]),
     "reset": ([c(0, b"ab"), s(None, 0, RST), c(2, b"cd")], [b"abcd"]),
     "long after a reset": ([c(0, b"ab"), s(None, 0, RST), *[s(2)] * 33, c(2, b"cd")], [b"ab"]),
+    "long after repeated resets": (
+        [c(0, b"ab"), *[s(None, 0, RST), *[s(2)] * 15] * 3, c(2, b"cd")],
+        [b"ab"],
+    ),
+    "reset while a hole is waited for": (
+        [c(0, b"a"), c(2, b"c"), s(3), s(None, 0, RST), c(1, b"b"), s(3), c(3, b"d")],
+        [b"abcd"],
+    ),
     "unbelievable reset": ([c(0, b"ab"), s(None, 1 << 30, RST), *[s(2)] * 33, c(2, b"cd")], [b"abcd"]),
     "zeros": ([c(0, bytes(9)), c(9, bytes(9))], [bytes(18)]),
 }
@@ -170,6 +183,17 @@ def test_a_refused_connection_may_be_tried_again() -> None:
     assert (heard.flow.packets, heard.flow.retransmitted) == ([4, 2], [1, 0])
 
 
+def test_a_connection_that_was_refused_first_is_open() -> None:
+    packets = [tcp(0, 100, None, SYN), tcp(1, 0, 101, RST), *handshake(), tcp(0, 9000, None, SYN)]
+    assert [flow.ended for flow in play(batch(packets)).flows] == ["reuse", "capture-end"]
+
+
+def test_each_hole_is_waited_for_by_itself() -> None:
+    steps = [c(0, b"a"), c(2, b"c"), s(3), c(1, b"b"), c(4, b"e"), s(5), s(5), c(3, b"d")]
+    times = [0, 0, 0, 0, 0, 0, 400, 500, 500, 1200, 1300]
+    assert play(batch(frames(steps), [time * MS for time in times])).stream(CLIENT) == [b"abcde"]
+
+
 def test_handshake_times_without_the_clients_ack() -> None:
     heard = play(batch(handshake()[:2]))
     assert (heard.flow.syn, heard.flow.established, heard.flow.begun) == (START + MS, START + 2 * MS, "syn")
@@ -218,6 +242,14 @@ class TestInTheMiddle:
         heard = play(batch([*packets[3:], *packets[:3]]))
         assert (heard.stream(CLIENT), heard.stream(SERVER)) == ([b"abcd"], [b"xy"])
         assert (heard.flow.begun, heard.flow.packets) == ("syn", [4, 2])
+
+    def test_a_reset_before_the_beginning(self) -> None:
+        packets = frames([c(2, b"cd"), s(None, 0, RST), c(0, b"ab"), c(4, b"ef")])
+        assert play(batch([*packets[3:5], packets[0], *packets[5:]])).stream(CLIENT) == [b"abcdef"]
+
+    def test_a_reset_at_the_end_of_the_wait(self) -> None:
+        steps = [c(2, b"cd"), *[s(4)] * 18, s(None, 0, RST), *[s(4)] * 5, c(4, b"ef")]
+        assert play(batch(frames(steps)[3:])).stream(CLIENT) == [b"cdef"]
 
     def test_a_late_syn_tells_the_client(self) -> None:
         packets = [tcp(1, 501, 101, 0, b"200"), tcp(1, 500, None, SYN), tcp(0, 100, 501, SYN)]
@@ -339,15 +371,15 @@ class TestCutPackets:
     """Packets of which the capture holds the first bytes only."""
 
     def test_the_rest_is_a_gap_at_once(self) -> None:
-        whole = batch(frames([c(0, b"abcd"), c(4, b"efgh"), c(8, b"", FIN)]))
+        whole = batch(frames([c(0, b"abcd"), c(4, b"efgh"), c(8, b"ijkl"), c(12, b"", FIN)]))
         places = [
             (frame, time, start, end - 2 if frame in (4, 5) else end, wire)
             for frame, time, start, end, wire in whole.packets
         ]
         heard = play(PacketBatch(whole.data, 1, places))
-        assert heard.stream(CLIENT) == [b"ab", 2, b"ef", 2, "end"]
+        assert heard.stream(CLIENT) == [b"ab", 2, b"ef", 2, b"ijkl", "end"]
         assert heard.kinds == ["tcp-truncated-packets"]
-        assert (heard.flow.lost, heard.flow.payload, heard.flow.bytes[0]) == ([4, 0], [4, 0], 54 * 5 + 8)
+        assert (heard.flow.lost, heard.flow.payload, heard.flow.bytes[0]) == ([4, 0], [8, 0], 54 * 6 + 12)
 
 
 class TestLimits:

@@ -62,6 +62,7 @@ def test_order_within_the_window_does_not_matter(
     assert whole(heard) == expected(data, fin)
     flow = heard.flow
     assert (flow.begun, flow.client.port, sum(flow.packets), sum(flow.retransmitted)) == ("syn", 40000, len(packets), 0)
+    assert flow.established is None or flow.established >= (flow.syn or 0)
     assert heard.problems == []
 
 

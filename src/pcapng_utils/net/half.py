@@ -46,6 +46,7 @@ class Half:
         "_hole",
         "_known_cost",
         "_position",
+        "_stray_base",
         "_stray_next",
         "_strays",
         "_unknown_hole",
@@ -106,7 +107,7 @@ class Half:
         """Bytes given up, and bytes that their packets' captures lacked, before `next` and not yet announced."""
         self._unknown_hole = False
         self._strays = 0
-        self._stray_next = _UNKNOWN
+        self._stray_next = self._stray_base = _UNKNOWN
         self._known_cost = 0
 
     @property
@@ -137,7 +138,7 @@ class Half:
             return True
         if self.started:
             return known == isn + 1 & MASK
-        return -self.pool.limits.buffer < distance(known, isn + 1) < self.pool.limits.buffer
+        return 0 <= distance(known, isn + 1) < self.pool.limits.buffer
 
     def begin(self, seq: int) -> None:
         """The stream is known to begin with this sequence number."""
@@ -154,7 +155,7 @@ class Half:
             self._doomed = doomed
             if not self.alarmed:
                 self.pool.set_alarm(self)
-        self.countdown = max(self.countdown, packets)
+        self.countdown = packets
         self._doomed = max(self._doomed, doomed)
 
     def watch_hole(self, time: int) -> None:
@@ -177,7 +178,7 @@ class Half:
         """`size` bytes of the stream, `data` being what was captured of them."""
         if self.next < 0:
             self.next = seq
-        if not self._believes(seq, size, time, frame):
+        if not self.ended and not self._believes(seq, size, frame):
             return
         position = self._place(seq)
         end = position + size if self._fin is None else min(position + size, self._fin)
@@ -275,19 +276,19 @@ class Half:
             keep_alive = self.peer.acked >= 0 and distance(self.peer.acked, self.first_seq) == 1
             self.begin(self.first_seq + keep_alive & MASK)
 
-    def _believes(self, seq: int, size: int, time: int, frame: int) -> bool:
+    def _believes(self, seq: int, size: int, frame: int) -> bool:
         """Whether a segment is near its stream, or has proved by now that the stream is elsewhere."""
         window = self.pool.limits.window
         ahead = distance(seq, self.next)
         if -window <= ahead <= window:
-            self._strays = 0
             return True
         acked = self.peer.acked
         if self.started and acked >= 0 and abs(distance(seq, acked)) <= window < abs(distance(acked, self.next)):
             self._restart(seq)
             return True
-        self._strays = self._strays + 1 if seq == self._stray_next else 1
-        self._stray_next = seq + size & MASK
+        again = seq == self._stray_next and self.next == self._stray_base
+        self._strays = self._strays + 1 if again else 1
+        self._stray_next, self._stray_base = seq + size & MASK, self.next
         if self._strays > self.pool.limits.strays:
             self._restart(seq)
             return True

@@ -12,7 +12,7 @@ from typing import Final
 
 from pcapng_utils.layers import CLIENT, SERVER, Problem
 from pcapng_utils.net.flow import Flow
-from pcapng_utils.net.half import ACK, EVERYTHING, MASK, Half, distance
+from pcapng_utils.net.half import ACK, EVERYTHING, MASK, Half
 from pcapng_utils.net.pool import Pool
 
 FIN: Final = 1
@@ -89,7 +89,7 @@ class Connection:
             seq = seq + 1 & MASK
         else:
             self._note(half, seq, flags, time)
-        if flags & ACK and not flags & RST and (half.acked < 0 or distance(ack, half.acked) > 0):
+        if flags & ACK and not flags & RST:
             half.acked = ack
         if size:
             half.accept(seq, size, data, time, frame)
@@ -154,6 +154,8 @@ class Connection:
                 self._know_direction(half, CLIENT)
             flow.begun = "syn"
             flow.syn = time if flow.syn is None else flow.syn
+            if flow.established is not None:
+                flow.established = max(flow.established, flow.syn)
         elif not half.peer.syn_seen and half.peer.fits(ack - 1 & MASK):
             self._know_direction(half, SERVER)
             flow.begun = "syn-ack"
