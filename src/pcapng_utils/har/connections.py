@@ -65,7 +65,11 @@ def decryption_state(flow: Flow, tls: TlsFacts | None, application: str) -> tupl
     if tls is None:
         if not any(flow.payload):
             return "yes", "no data was exchanged"
-        return ("yes", "not TLS") if application else ("no", "not TLS, and no known protocol")
+        if application:
+            return "yes", "not TLS"
+        if likely_service(flow.transport, flow.server.port) == "QUIC":
+            return "no", "QUIC by its port: the handshake was not captured"
+        return "no", "not TLS, and no known protocol"
     read, unread = sum(tls.read), sum(tls.unread)
     reason = REASONS.get(tls.reason, tls.reason)
     if unread:

@@ -43,6 +43,8 @@ class Services:
     emit: Callable[[Exchange, Conversation], None]
     report: Report
     on_dns: Callable[[DnsExchange], None]
+    quic_knows: Callable[[bytes], bool]
+    """Whether a datagram belongs to a QUIC connection that was met before."""
     quic_router: Callable[[], QuicRouter]
     """What the QUIC flows share; made when the first of them is met."""
 
@@ -77,7 +79,7 @@ class Conversation:
         if not TRANSPORTS.keys().isdisjoint((self.flow.client.port, self.flow.server.port)):
             self.application = "DNS"
             return DnsReader(self.flow, self._services.on_dns, self.report)
-        return DatagramDetector(self.flow, self._open_quic, OpaqueDatagrams(self.units))
+        return DatagramDetector(self.flow, self._services.quic_knows, self._open_quic, OpaqueDatagrams(self.units))
 
     def _segment_layer(self, protocol: Protocol | None) -> SegmentLayer:
         """The layer for what was found right above TCP; None: nothing known."""

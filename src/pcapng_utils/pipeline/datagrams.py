@@ -30,17 +30,25 @@ class OpaqueDatagrams:
 class DatagramDetector:
     """A DatagramLayer that looks for QUIC in the first datagrams, then steps aside."""
 
-    __slots__ = ("_flow", "_looked_at", "_open_quic", "_otherwise")
+    __slots__ = ("_flow", "_is_known", "_looked_at", "_open_quic", "_otherwise")
 
-    def __init__(self, flow: Flow, open_quic: Callable[[], DatagramLayer], otherwise: DatagramLayer) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        is_known: Callable[[bytes], bool],
+        open_quic: Callable[[], DatagramLayer],
+        otherwise: DatagramLayer,
+    ) -> None:
+        """`is_known`: whether a datagram belongs to a QUIC connection that began elsewhere."""
         self._flow = flow
+        self._is_known = is_known
         self._open_quic = open_quic
         self._otherwise = otherwise
         self._looked_at = 0
 
     def datagram(self, direction: int, data: bytes, time: int, frame: int) -> None:
         self._looked_at += 1
-        if looks_like_quic(data):
+        if looks_like_quic(data) or self._is_known(data):
             self._flow.receiver = self._open_quic()
             self._flow.receiver.datagram(direction, data, time, frame)
             return

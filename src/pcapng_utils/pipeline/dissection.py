@@ -76,7 +76,9 @@ class Dissection:
         self._names = names
         self._problems = problems
         self._builder = EntryBuilder(self._new_body, spool.write_blob if builder.bodies else None, builder.small_body)
-        self._services = Services(secrets, self._new_body, self._emit, problems.add, self._on_dns, self._quic_router)
+        self._services = Services(
+            secrets, self._new_body, self._emit, problems.add, self._on_dns, self._quic_knows, self._quic_router
+        )
         self._router: QuicRouter | None = None
         self._lookups = Lookups()
         self._conversations: dict[str, Conversation] = {}
@@ -110,6 +112,9 @@ class Dissection:
     def _on_flow(self, flow: Flow) -> SegmentLayer | DatagramLayer | None:
         conversation = self._conversations[flow.id] = Conversation(flow, self._services)
         return conversation.start() if flow.transport == "tcp" else conversation.start_datagrams()
+
+    def _quic_knows(self, datagram: bytes) -> bool:
+        return self._router is not None and self._router.knows(datagram)
 
     def _quic_router(self) -> QuicRouter:
         if self._router is None:
@@ -164,7 +169,7 @@ class Dissection:
             self.counts.connections[decryption_state(flow, tls, application)[0]] += 1
         if tls is not None and tls.sni:
             self._names.learn(flow.server.ip, tls.sni, flow.first, flow.client.ip)
-        if tls is not None and sum(tls.unread):
+        if tls is not None and any(tls.unread):
             fields["_tlsError"] = tls_error(flow, tls)
         self._spool.append_connection(
             flow.first_frame,
