@@ -16,6 +16,9 @@ from pcapng_utils.har.text import body_text, header_text, text_pieces
         (b"\xfc", 'text/plain; charset="latin-1"; x=y', "ü"),
         (b"\xfc", "text/plain", None),
         ("ü".encode("utf-16"), "text/plain; charset=utf-16", "ü"),
+        ("ü".encode("utf-16-be"), "text/plain; charset=utf-16be", "ü"),
+        (b"\xfe\xff\x00\xfc", "text/plain; charset=utf-16", "ü"),
+        (b"\xfc\x00", "text/plain; charset=utf-16", "ü"),
         (b"nul\x00", "text/plain", None),
         (b"escape \x1b[31m", "text/plain", None),
         (b"\x7f", "", None),
@@ -34,7 +37,12 @@ def test_headers_that_are_not_utf8_are_latin1() -> None:
     assert (header_text("ü".encode()), header_text(b"\xfc")) == ("ü", "ü")
 
 
-@given(st.binary(max_size=200), st.sampled_from(["", "a/b;charset=latin-1", "a/b;charset=utf-16-le"]), st.data())
+CHARSETS = st.sampled_from(
+    ["utf-8", "latin-1", "utf-16", "utf-16-le", "utf-32", "gb18030", "iso-2022-jp", "shift_jis"]
+).map("text/plain; charset={}".format)
+
+
+@given(st.binary(max_size=200), CHARSETS, st.data())
 def test_reading_in_pieces_is_reading_at_once(data: bytes, content_type: str, draw: st.DataObject) -> None:
     cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=5)))
     pieces = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import Final
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _CHARSET = re.compile(r""";\s*charset\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]+)""", re.IGNORECASE)
 
 #: Codecs of Python that are no charsets of text, or that read escapes as characters.
 _NO_CHARSETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7", "undefined"})
+
+_BYTE_ORDER_MARKS: Final = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
 
 
 def header_text(value: bytes) -> str:
@@ -32,11 +38,13 @@ def declared_charset(content_type: str) -> str | None:
 def _codec_name(charset: str) -> str | None:
     """Python's name for a charset; None if it has none for text."""
     try:
-        info = codecs.lookup(charset)
-        text_encoding = isinstance(codecs.decode(b"", info.name), str) and info.name not in _NO_CHARSETS
-    except (LookupError, ValueError, UnicodeError):
+        name = codecs.lookup(charset).name
+        b"a".decode(name)  # a LookupError for codecs that are none of text
+    except UnicodeError:
+        pass
+    except (LookupError, ValueError):
         return None
-    return info.name if text_encoding else None
+    return None if name in _NO_CHARSETS else name
 
 
 def charset_of(content_type: str) -> str:
@@ -51,19 +59,36 @@ def body_text(data: bytes, content_type: str) -> str | None:
     Text decodes as its charset (`charset_of`) and has no control characters but tab, CR and LF. A byte order mark of
     UTF-8 is kept, as a character.
     """
+    charset = charset_of(content_type)
     try:
-        text = data.decode(charset_of(content_type))
+        text = b"".join(_marked([data], charset)).decode(charset)
     except (UnicodeError, ValueError):
         return None
     return None if _CONTROL.search(text) else text
 
 
-def text_pieces(pieces: Iterable[bytes], content_type: str) -> Iterable[str]:
+def text_pieces(pieces: Iterable[bytes], content_type: str) -> Iterator[str]:
     """`body_text` for a body that is read in pieces: raises ValueError as soon as it is seen not to be text."""
-    decoder = codecs.getincrementaldecoder(charset_of(content_type))()
-    for piece in pieces:
+    charset = charset_of(content_type)
+    decoder = codecs.getincrementaldecoder(charset)()
+    for piece in _marked(pieces, charset):
         text = decoder.decode(piece)
         if _CONTROL.search(text):
             raise ValueError("control characters")
         yield text
     yield decoder.decode(b"", final=True)
+
+
+def _marked(pieces: Iterable[bytes], charset: str) -> Iterator[bytes]:
+    """The pieces, behind the byte order mark that is assumed where there is none: little endian (WHATWG Encoding,
+    section 4.2), whatever the order of this machine."""
+    rest = iter(pieces)
+    marks = _BYTE_ORDER_MARKS.get(charset)
+    if marks is not None:
+        head = b""
+        for piece in rest:
+            head += piece
+            if len(head) >= len(marks[0]):
+                break
+        yield head if head.startswith(marks) else marks[0] + head
+    yield from rest
