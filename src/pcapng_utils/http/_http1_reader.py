@@ -12,18 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple
 
 from pcapng_utils.http._http1_body import NO_BODY, BodyReader, Status, body_reader
+from pcapng_utils.http._http1_kinds import Kind, M
 from pcapng_utils.http._http1_resync import CHUNKS, START_LINES, Scanner
 from pcapng_utils.http._http1_waiting import Input, InputKind, WaitingReader
-from pcapng_utils.http.body import Body, BodyFactory
+from pcapng_utils.http.body import BodyFactory
 from pcapng_utils.http.detect import looks_like_http1
-from pcapng_utils.http.exchange import Message, Request, Response
 from pcapng_utils.http.fields import parse_fields
 from pcapng_utils.http.sse import EventStreamReader
-from pcapng_utils.http.startline import parse_request_line, parse_status_line
-from pcapng_utils.layers import CLIENT, SERVER, Problem, Report, Stamp, UnitKind, UnitLog
+from pcapng_utils.layers import Problem, Report, Stamp, UnitKind, UnitLog
 
 SWITCHED: Final = -3
 """Instead of a body's length: the bytes that follow the head are no longer HTTP/1."""
@@ -44,6 +43,8 @@ _TEXTS: Final = {
 
 _AT_START: Final = frozenset(("http1-bad-start-line", "http1-gap"))
 """Called "http1-not-at-start" where nothing was read before."""
+_OF_NO_ACCOUNT: Final = frozenset(("http1-not-at-start", "http1-gap"))
+"""Not worth telling where they cost nothing: the layer below has told what was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,41 +60,12 @@ class Limits:
 DEFAULT_LIMITS: Final = Limits()
 
 
-M = TypeVar("M", bound=Message)
-
 Begin = Callable[[M], int | None]
 """Called with a message whose head was read. How long is the body (`BodyLength.size`, or `SWITCHED`)? None: that is not
 known yet, so wait; asked again at the next `retry`."""
 
 Complete = Callable[[M], bool]
 """Called with a complete message. True: wait, before going on, for `retry`."""
-
-
-class Kind(NamedTuple, Generic[M]):
-    """What is different about the messages of a direction."""
-
-    direction: int
-    new: Callable[[Body], M]
-    read_start_line: Callable[[M, bytes], bool]
-    """Fills in what the line says; False: it is no start line."""
-
-
-def _read_request_line(request: Request, line: bytes) -> bool:
-    found = parse_request_line(line)
-    if found is not None:
-        request.method, request.target, request.version = found
-    return found is not None
-
-
-def _read_status_line(response: Response, line: bytes) -> bool:
-    found = parse_status_line(line)
-    if found is not None:
-        response.version, response.status, response.reason = found
-    return found is not None
-
-
-REQUESTS: Final = Kind(CLIENT, Request, _read_request_line)
-RESPONSES: Final = Kind(SERVER, Response, _read_status_line)
 
 
 class MessageReader(WaitingReader, Generic[M]):
@@ -105,6 +77,7 @@ class MessageReader(WaitingReader, Generic[M]):
         "_cut",
         "_direction",
         "_fault",
+        "_fault_frames",
         "_head_waits",
         "_kind",
         "_limits",
@@ -156,6 +129,7 @@ class MessageReader(WaitingReader, Generic[M]):
         self._plausible = False
         self._scanner = Scanner(START_LINES[kind.direction], self._let_pass)
         self._fault = ""
+        self._fault_frames: tuple[int, ...] = ()
         self._skipped = 0
 
     @property
@@ -196,7 +170,7 @@ class MessageReader(WaitingReader, Generic[M]):
             end = found.end()
             if self._take_head(data[position:end]):
                 return end
-            self._lose("http1-bad-start-line", skipped=1)
+            self._lose("http1-bad-start-line", stamp, skipped=1)
             return position + 1
         self._partial.clear()
         self._plausible = False
@@ -221,13 +195,13 @@ class MessageReader(WaitingReader, Generic[M]):
             self._plausible = plausible is True
         if len(partial) <= limit:
             return len(data)
-        self._lose("http1-head-too-long", skipped=limit)
+        self._lose("http1-head-too-long", stamp, skipped=limit)
         return position + limit - before
 
     def _search_head(self, data: bytes, stamp: Stamp) -> int:
         """What was taken for a head (`data` is the last of it) is none: look for one in it, from its second byte on."""
         partial = bytes(self._partial[1:])
-        self._lose("http1-bad-start-line", skipped=1)
+        self._lose("http1-bad-start-line", stamp, skipped=1)
         used = self._consume(partial, stamp)
         if used < len(partial):
             self._put_back(Input(InputKind.DATA, partial[used:], 0, stamp))
@@ -317,15 +291,16 @@ class MessageReader(WaitingReader, Generic[M]):
             if fault == "http1-bad-chunk":
                 self._message.lacks("bad-chunk")
             chunks = body.status is Status.ASTRAY
-            self._lose(fault if chunks or fault == "http1-gap" else "http1-not-chunked", chunks=chunks)
+            self._lose(fault if chunks or fault == "http1-gap" else "http1-not-chunked", stamp, chunks=chunks)
             if body.unread:
                 self._scanner.feed(body.unread, stamp)
 
     # Place lost
 
-    def _lose(self, fault: str, *, chunks: bool = False, skipped: int = 0) -> None:
+    def _lose(self, fault: str, stamp: Stamp, *, chunks: bool = False, skipped: int = 0) -> None:
         """Search for the next start line, or the next chunk too."""
         self._fault = fault if self._begun or fault not in _AT_START else "http1-not-at-start"
+        self._fault_frames = stamp.frames[:1]
         self._skipped = skipped
         self._scanner = Scanner((CHUNKS if chunks else START_LINES)[self._direction], self._let_pass)
         self._state = _LOST
@@ -338,7 +313,7 @@ class MessageReader(WaitingReader, Generic[M]):
         found = scanner.feed(data[position:] if position else data, stamp)
         if found is None:
             return len(data)
-        self._tell_lost(stamp.frames[:1])
+        self._tell_lost()
         start = b"".join(piece for piece, _ in scanner.head)
         if scanner.found_chunk:
             self._body.resume(start)
@@ -361,7 +336,7 @@ class MessageReader(WaitingReader, Generic[M]):
 
     def _end_lost(self, clean: bool) -> None:
         self._scanner.flush()
-        self._tell_lost(self._message.frames[-1:])
+        self._tell_lost()
         self._body.end(clean=clean)
         self._complete_lost()
 
@@ -372,9 +347,9 @@ class MessageReader(WaitingReader, Generic[M]):
             # A start line was found, so it is still HTTP: there is nothing to wait for.
             self.waiting = False
 
-    def _tell_lost(self, frames: Sequence[int]) -> None:
-        if self._skipped or self._fault != "http1-gap":
-            self._problem(self._fault, frames, lost=self._skipped)
+    def _tell_lost(self) -> None:
+        if self._skipped or self._fault not in _OF_NO_ACCOUNT:
+            self._problem(self._fault, self._fault_frames, lost=self._skipped)
 
     # Holes and ends outside of bodies
 
@@ -387,7 +362,7 @@ class MessageReader(WaitingReader, Generic[M]):
 
     def _gap_between(self, size: int, stamp: Stamp) -> None:
         self.heads_lost = True
-        self._lose("http1-gap")
+        self._lose("http1-gap", stamp)
 
     def _gap_head(self, size: int, stamp: Stamp) -> None:
         self._cut_head("lost-bytes")

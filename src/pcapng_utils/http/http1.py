@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import Final
 
-from pcapng_utils.http._http1_reader import DEFAULT_LIMITS, REQUESTS, RESPONSES, SWITCHED, Limits, MessageReader
+from pcapng_utils.http._http1_kinds import REQUESTS, RESPONSES
+from pcapng_utils.http._http1_reader import DEFAULT_LIMITS, SWITCHED, Limits, MessageReader
 from pcapng_utils.http._http1_turns import Turn, Turns
 from pcapng_utils.http._http1_waiting import Input, InputKind, WaitingReader
 from pcapng_utils.http.body import BodyFactory
