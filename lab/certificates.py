@@ -5,23 +5,28 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab.network import SERVER_ADDRESSES, SERVER_ADDRESSES_6
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | dsa.DSAPrivateKey
 
 NAMES: Final = ("lab.test", "*.lab.test")
 """What a server's certificate is for, unless other names are asked for; the lab's addresses are always in it."""
 
+_MAKE_KEY: Final[dict[str, Callable[[], PrivateKey]]] = {
+    "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "rsa": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "dsa": lambda: dsa.generate_private_key(2048),
+}
 _LIFE: Final = datetime.timedelta(days=7)
 
 
@@ -58,13 +63,11 @@ class Authority:
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return cls(directory, path, key, name)
 
-    def issue(self, label: str, names: Sequence[str] = NAMES, *, kind: str = "ec", padding: int = 0) -> Identity:
-        """A certificate for servers and clients. `kind`: "ec" or "rsa"; `padding`: bytes that make it longer."""
-        key: PrivateKey = (
-            rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            if kind == "rsa"
-            else ec.generate_private_key(ec.SECP256R1())
-        )
+    def issue(
+        self, label: str, names: Sequence[str] = NAMES, *, kind: Literal["ec", "rsa", "dsa"] = "ec", padding: int = 0
+    ) -> Identity:
+        """A certificate for servers and clients. `padding`: bytes that make it longer."""
+        key = _MAKE_KEY[kind]()
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         addresses = [*SERVER_ADDRESSES, *SERVER_ADDRESSES_6, "127.0.0.1", "::1"]
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]

@@ -49,6 +49,8 @@ def _by_number(entries: list[Entry]) -> dict[int | None, list[Entry]]:
 
 
 def _differences(entry: Entry, exchange: Exchange) -> Iterator[str]:
+    if not exchange.readable:
+        return  # what could be read of it is more than was asked for
     for check in _CHECKS:
         yield from check(entry, exchange)
 
