@@ -40,7 +40,7 @@ class Status(Enum):
 class BodyReader(ABC):
     """Takes the bytes of one body."""
 
-    __slots__ = ("_direction", "_events", "_message", "_units", "status", "unread")
+    __slots__ = ("_direction", "_events", "_message", "_noted", "_units", "status", "unread")
 
     def __init__(self, message: Message, direction: int, units: UnitLog, events: EventStreamReader | None) -> None:
         self.status = Status.OPEN
@@ -50,6 +50,7 @@ class BodyReader(ABC):
         self._direction = direction
         self._units = units
         self._events = events
+        self._noted: Stamp | None = None
 
     @abstractmethod
     def read(self, data: bytes, position: int, stamp: Stamp) -> int:
@@ -73,12 +74,16 @@ class BodyReader(ABC):
         self._message.lacks("truncated")
 
     def _append(self, data: bytes, stamp: Stamp) -> None:
-        message = self._message
-        message.body.append(data)
-        message.carried(stamp)
-        self._units.mark(self._direction, stamp.unit, UnitKind.BODY)
+        self._message.body.append(data)
+        if stamp is not self._noted:
+            self._note(stamp)
         if self._events is not None:
             self._events.feed(data, stamp.last)
+
+    def _note(self, stamp: Stamp) -> None:
+        self._noted = stamp
+        self._message.carried(stamp)
+        self._units.mark(self._direction, stamp.unit, UnitKind.BODY)
 
     def _lose(self) -> None:
         self._message.lacks("lost-bytes")
@@ -195,8 +200,8 @@ class ChunkedBody(BodyReader):
         if len(line) > _MAX_CHUNK_LINE or (end and not _LINES[self._part](self, line)):
             self.status = Status.ASTRAY if self._any else Status.UNSURE
             return position
-        self._message.carried(stamp)
-        self._units.mark(self._direction, stamp.unit, UnitKind.BODY)
+        if stamp is not self._noted:
+            self._note(stamp)
         self.unread = b"" if end else line
         return end or len(data)
 
@@ -233,9 +238,13 @@ class ChunkedBody(BodyReader):
             self._append(data[position:] if position else data, stamp)
             self._left = left - size
             return position + size
-        self._append(data[position : position + left], stamp)
+        end = position + left
+        self._append(data[position:end], stamp)
+        if data.startswith(b"\r\n", end):
+            self._part = _Part.SIZE
+            return end + 2
         self._part = _Part.DATA_END
-        return position + left
+        return end
 
     def _size_line(self, line: bytes) -> bool:
         match = _CHUNK_SIZE.fullmatch(line)
