@@ -148,7 +148,8 @@ def test_of_several_calls_the_nearest_in_size_is_taken_and_of_equals_the_first(t
 
 
 @pytest.mark.parametrize(
-    "algorithm", ["SHA-256", "HmacSHA256", "MD5", "SHA256withRSA", "PBEWithHmacSHA1", "NONEwithRSA"]
+    "algorithm",
+    ["SHA-256", "HmacSHA256", "MD5", "SHA256withRSA", "PBEWithHmacSHA1", "NONEwithRSA", "AESCMAC", "BLAKE2B-256"],
 )
 def test_digests_macs_and_signatures_are_passed_over(tmp_path: Path, algorithm: str) -> None:
     body = os.urandom(32)

@@ -24,7 +24,8 @@ MAX_SIZE_DIFFERENCE: Final = 0.5
 
 #: Algorithms whose output is not a text that was hidden: digests, MACs, signatures, key derivation and agreement.
 _NO_CIPHER: Final = re.compile(
-    r"(sha|md[245]|ripemd|hmac|\w*cmac|pbkdf|hkdf|none|ecdsa|dsa|ed25519|ed448|x25519|x448|ecdh|dh$|pbewithhmac(?!.*and))",
+    r"(sha|md[245]|ripemd|whirlpool|blake|sm3|hmac|\w*[cgk]mac|poly1305|siphash|pbkdf|hkdf|none|ecdsa|dsa|ed25519|ed448|"
+    r"x25519|x448|ecdh|dh$|pbewithhmac(?!.*and))",
     re.IGNORECASE,
 )
 _READ_SIZE: Final = 1 << 18
