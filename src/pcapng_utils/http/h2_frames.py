@@ -58,7 +58,9 @@ _FIXED_LENGTH: Final[dict[int, int]] = {
     FrameType.WINDOW_UPDATE: 4,
 }
 
-_MARKS: Final[dict[int, UnitKind]] = {FrameType.DATA: UnitKind.BODY, **dict.fromkeys(_FIELD_BLOCKS, UnitKind.HEADERS)}
+#: What a unit is marked with, as plain integers: flags are slow to combine.
+_CONTROL: Final = int(UnitKind.CONTROL)
+_MARKS: Final = {_DATA: int(UnitKind.BODY), **dict.fromkeys(_FIELD_BLOCKS, int(UnitKind.HEADERS))}
 
 _HEADER: Final = Struct(">BHBBI")
 
@@ -141,7 +143,7 @@ class FrameReader:
         """DATA: those of them that are no padding."""
         self._padded = False
         """DATA: the Pad Length field is still to come."""
-        self._mark = UnitKind.NONE
+        self._mark = _CONTROL
         self._parts: list[bytes] | None = None
         """Its payload, where it is collected."""
         self._damaged = False
@@ -213,7 +215,7 @@ class FrameReader:
             return 0
         self._first = False
         self._kind, self._flags, self._stream, self._left = kind, flags, stream, length
-        self._mark = _MARKS.get(kind, UnitKind.CONTROL)
+        self._mark = _MARKS.get(kind, _CONTROL)
         for stamp in stamps:
             self._units.mark(self._direction, stamp.unit, self._mark)
         if kind == _DATA:
@@ -236,7 +238,7 @@ class FrameReader:
         self._head_size = HEADER_SIZE
         self._first = False
         for stamp in stamps:
-            self._units.mark(self._direction, stamp.unit, UnitKind.CONTROL)
+            self._units.mark(self._direction, stamp.unit, _CONTROL)
         return len(PREFACE)
 
     # Payloads
