@@ -642,6 +642,59 @@ def test_a_switch_amid_other_requests_is_told() -> None:
     assert connection.kinds == ["http1-no-switch"]
 
 
+@pytest.mark.parametrize(
+    ("following", "kind"), [(b"\x16\x03\x01" + bytes(6000), "connect"), (GET + b"POST / HTTP/1.1\r\n", "")]
+)
+def test_a_client_waits_for_the_answer_to_an_upgrade_up_to_a_limit(following: bytes, kind: str) -> None:
+    connection = Connection(Limits(held=5000))
+    connection.feed(Event(CLIENT, CONNECT))
+    for start in range(0, len(following), 10):
+        connection.feed(Event(CLIENT, following[start : start + 10]))
+    if kind:
+        assert connection.upgrades == [kind]
+        assert connection.above is not None
+        assert connection.above.text(CLIENT) == following
+    exchanges = connection.run()
+    assert [e.tunnel for e in exchanges] == ([kind] if kind else ["", "", ""])
+
+
+def test_a_server_that_switches_early_waits_for_the_request_up_to_a_limit() -> None:
+    connection = Connection(Limits(held=1000))
+    connection.feed(Event(CLIENT, b"POST / HTTP/1.1\r\nUpgrade: foo\r\nContent-Length: 9\r\n\r\nabc"))
+    connection.feed(Event(SERVER, b"HTTP/1.1 101 x\r\nUpgrade: foo\r\n\r\nearly"))
+    assert connection.upgrades == []
+    connection.feed(Event(SERVER, bytes(2000)))
+    assert connection.upgrades == ["foo"]
+    assert told(connection.exchanges) == [Told(b"POST /", b"abc", 101, b"", ("truncated",))]
+
+
+def test_a_switch_waits_for_the_rest_of_its_request() -> None:
+    connection = Connection()
+    connection.feed(Event(CLIENT, b"POST / HTTP/1.1\r\nUpgrade: foo\r\nContent-Length: 4\r\n\r\nab"))
+    connection.feed(Event(SERVER, b"HTTP/1.1 101 x\r\nUpgrade: foo\r\n\r\nsrv"))
+    connection.feed(Event(CLIENT, b"cdcli"))
+    assert told(connection.exchanges) == [Told(b"POST /", b"abcd", 101, b"")]
+    assert connection.above is not None
+    assert [e.data for e in connection.above.events] == [b"srv", b"cli"]
+
+
+def test_holes_and_ends_that_were_held_reach_the_tunnel() -> None:
+    connection = Connection()
+    held = [Event(CLIENT, b"", 5), Event(CLIENT, b"cli"), Event(CLIENT)]
+    for event in (Event(CLIENT, CONNECT), *held, Event(SERVER, ESTABLISHED)):
+        connection.feed(event)
+    assert connection.above is not None
+    assert connection.above.events == held
+
+
+def test_a_hole_held_while_a_response_waits_for_its_request() -> None:
+    connection = Connection()
+    connection.feed(Event(SERVER, OK[:-3]), 2)
+    connection.feed(Event(SERVER, b"", 3), 3)
+    connection.feed(Event(CLIENT, GET), 1)
+    assert told(connection.exchanges) == [Told(b"GET /", b"", 200, b"he", ("lost-bytes",))]
+
+
 # Server-sent events
 
 

@@ -248,6 +248,44 @@ def test_a_bomb_costs_its_limit() -> None:
     assert run.problems[-1].detail == "2 messages"
 
 
+def test_fragments_together_are_held_to_the_limit_too() -> None:
+    run = Run(limits=WebSocketLimits(10, 1000, 100))
+    run.data(SERVER, frame(b"0123456", fin=False) + frame(b"789abcd", 0) + frame(b"short"))
+    assert run.told() == [(SERVER, 1, b"0123456789", "too-long"), (SERVER, 1, b"short", "")]
+
+
+def test_a_message_that_does_not_inflate_is_told() -> None:
+    run = Run(b"permessage-deflate; server_no_context_takeover")
+    run.data(SERVER, frame(b"\xff\xff\xff", rsv1=True) + bytes.fromhex("c107f248cdc9c90700"))
+    assert run.told() == [(SERVER, 1, b"", "bad-deflate"), (SERVER, 1, b"Hello", "")]
+
+
+def test_without_the_handshake_a_frame_that_says_it_is_compressed_is_believed() -> None:
+    emitted: list[Exchange] = []
+    units = UnitLog()
+    layer = WebSocketLayer(Exchange(None, None), emitted.append, lambda problem: None, units)
+    stamp = Stamp(1, 1, (1,), units.add(SERVER, 1, 1, 0))
+    layer.data(SERVER, bytes.fromhex("c107f248cdc9c90700"), stamp)
+    layer.close()
+    assert emitted[0].websocket is not None
+    assert [m.data for m in emitted[0].websocket.messages] == [b"Hello"]
+
+
+def test_a_message_of_which_a_fragment_never_came() -> None:
+    run = Run()
+    run.data(CLIENT, frame(b"begun", fin=False))
+    assert run.told() == [(CLIENT, 1, b"begun", "truncated")]
+
+
+def test_after_the_exchange_was_emitted_nothing_changes_it() -> None:
+    run = Run()
+    run.data(SERVER, frame(b"", 8))
+    run.data(CLIENT, frame(b"", 8))
+    run.data(SERVER, frame(b"late"))
+    run.gap(SERVER, 3)
+    assert [m[1] for m in run.told()] == [8, 8]
+
+
 def test_frames_after_a_close_frame_are_left_out() -> None:
     run = Run()
     run.data(SERVER, frame(b"", 8) + frame(b"late"))
