@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -84,7 +85,10 @@ class Talk:
         ]
         self.flights: list[Flight] = []
         self.clear = [b"", b""]
-        self.keylog = lambda: keylog(client)
+        self._client = client
+
+    def keylog(self) -> bytes:
+        return keylog(self._client)
 
     def handshake(self) -> Talk:
         pending = [CLIENT, SERVER]
@@ -117,10 +121,8 @@ class Talk:
         return self
 
     def close(self, direction: int) -> Talk:
-        try:
+        with contextlib.suppress(ssl.SSLWantReadError):
             self.ends[direction].unwrap()
-        except ssl.SSLWantReadError:
-            pass
         self._carry(direction)
         return self
 
@@ -200,9 +202,3 @@ class Heard:
 
     def kinds(self) -> set[str]:
         return {problem.kind for problem in self.problems}
-
-
-def with_contexts(change: Callable[[ssl.SSLContext, ssl.SSLContext], None]) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    client, server = contexts()
-    change(client, server)
-    return client, server

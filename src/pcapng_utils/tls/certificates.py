@@ -6,6 +6,7 @@ Servers send the same chains again and again, so what was read is kept by digest
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -34,7 +35,9 @@ def read_certificate(der: bytes) -> Certificate:
     if known is None:
         if len(_known) >= _CACHE:
             del _known[next(iter(_known))]
-        known = _known[digest] = _read(der, digest.hex())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is odd in a certificate, the parser warns its owner
+            known = _known[digest] = _read(der, digest.hex())
     return known
 
 

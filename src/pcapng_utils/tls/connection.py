@@ -25,18 +25,18 @@ from pcapng_utils.tls.side import Side
 _APPLICATION_DATA: Final = codes.APPLICATION_DATA
 _NAMES: Final = ("client", "server")
 
+# Plain numbers: joining flags of an enumeration takes as long as opening a short record.
+_FINISHED: Final = int(UnitKind.FINISHED | UnitKind.HANDSHAKE)
+_UNREADABLE: Final = int(UnitKind.UNREADABLE)
 _MESSAGE_KINDS: Final = {
-    codes.CLIENT_HELLO: UnitKind.CLIENT_HELLO | UnitKind.HANDSHAKE,
-    codes.FINISHED: UnitKind.FINISHED | UnitKind.HANDSHAKE,
+    codes.CLIENT_HELLO: int(UnitKind.CLIENT_HELLO | UnitKind.HANDSHAKE),
+    codes.FINISHED: _FINISHED,
 }
 _UNIT_KINDS: Final = {
-    codes.HANDSHAKE: UnitKind.HANDSHAKE,
-    codes.ALERT: UnitKind.ALERT,
-    codes.CHANGE_CIPHER_SPEC: UnitKind.CHANGE_CIPHER_SPEC,
+    codes.HANDSHAKE: int(UnitKind.HANDSHAKE),
+    codes.ALERT: int(UnitKind.ALERT),
+    codes.CHANGE_CIPHER_SPEC: int(UnitKind.CHANGE_CIPHER_SPEC),
 }
-
-_Record = tuple[int, bytes, bytes, int, int, tuple[int, ...]]
-"""What `TlsConnection.record` is given."""
 
 
 class TlsConnection:
@@ -59,7 +59,7 @@ class TlsConnection:
         self._sides = (Side(limits), Side(limits))
         self._readers = tuple(RecordReader(direction, self, report, limits) for direction in (CLIENT, SERVER))
         self._negotiation = Negotiation(secrets, self.facts, self._sides, report)
-        self._held: list[_Record] = []
+        self._held: list[tuple[bytes, bytes, Stamp]] = []
         self._held_size = 0
         self._ended = [False, False]
         self._early_ends: list[tuple[int, Stamp | None]] = []
@@ -76,14 +76,16 @@ class TlsConnection:
     def segment(self, direction: int, data: bytes, time: int, frame: int) -> None:
         """The next bytes of a TCP direction."""
         reader = self._readers[direction]
-        reader.parts.append((data, time, time, (frame,)))
+        reader.parts.append((data, time, frame))
         reader.have = have = reader.have + len(data)
         if have >= reader.need:
             reader.cut()
 
     def data(self, direction: int, data: bytes, stamp: Stamp) -> None:
         """The next bytes of a clear stream's direction."""
-        self._readers[direction].feed((data, stamp.first, stamp.last, stamp.frames))
+        parts = [(b"", stamp.last, frame) for frame in stamp.frames] or [(b"", stamp.last, 0)]
+        parts[0] = (data, stamp.first, parts[0][2])
+        self._readers[direction].feed(parts)
 
     def gap(self, direction: int, size: int, time: int | Stamp, frame: int = 0) -> None:
         """`size` bytes were lost (0: unknown); from TCP with time and frame, from a clear stream with a stamp."""
@@ -120,7 +122,8 @@ class TlsConnection:
         """A whole record."""
         side = self._sides[direction]
         if not side.ready or header[0] != _APPLICATION_DATA:
-            self._record(direction, side, header, fragment, first, last, frames)
+            stamp = Stamp(first, last, frames, len(self._units.times[direction]))
+            self._record(direction, side, header, fragment, stamp)
             return
         content = side.opener.open(side.sequence, header, fragment)  # type: ignore[union-attr]  # `ready` says so
         if content:
@@ -138,37 +141,29 @@ class TlsConnection:
             content = side.recover(header, fragment)
         else:
             side.sequence += 1
-        self._protected(direction, side, header, content, HEADER_SIZE + len(fragment), first, last, frames)
+        stamp = Stamp(first, last, frames, len(self._units.times[direction]))
+        self._protected(direction, side, header, content, HEADER_SIZE + len(fragment), stamp)
 
-    def _record(
-        self,
-        direction: int,
-        side: Side,
-        header: bytes,
-        fragment: bytes,
-        first: int,
-        last: int,
-        frames: tuple[int, ...],
-    ) -> None:
-        """The long way of a record."""
+    def _record(self, direction: int, side: Side, header: bytes, fragment: bytes, stamp: Stamp) -> None:
+        """The long way of a record. `stamp` names the unit that is still to be added."""
         if direction == CLIENT and self._negotiation.waiting:
-            self._hold(header, fragment, first, last, frames)
+            self._hold(header, fragment, stamp)
             return
         kind, size = header[0], len(header) + len(fragment)
         if len(header) != HEADER_SIZE:
-            self._sslv2_hello(fragment, size, first, frames)
+            self._sslv2_hello(fragment, size, stamp)
             return
         if not side.protected:
             self._settle_protection(direction, side, header, fragment)
         if side.protected and (kind == _APPLICATION_DATA or not side.tls13):
             content = side.open(header, fragment)
-            self._protected(direction, side, header, content, size, first, last, frames)
+            self._protected(direction, side, header, content, size, stamp)
         elif kind == _APPLICATION_DATA:
-            self._unreadable(direction, side, header, size, first, last, frames)
+            self._unreadable(direction, side, header, size, stamp)
         else:
-            unit = self._units.add(direction, first, frames[0], size, _UNIT_KINDS.get(kind, 0))
+            self._add_unit(direction, size, _UNIT_KINDS.get(kind, 0), stamp)
             if not side.protected or kind == codes.ALERT:
-                self._content(direction, kind, fragment, Stamp(first, last, frames, unit))
+                self._content(direction, kind, fragment, stamp)
 
     def _settle_protection(self, direction: int, side: Side, header: bytes, fragment: bytes) -> None:
         """Bytes lost, or a capture begun late, may have swallowed the ChangeCipherSpec."""
@@ -188,10 +183,10 @@ class TlsConnection:
     def damaged(self, direction: int, header: bytes, size: int, first: int, frames: tuple[int, ...]) -> None:
         """A record of which bytes are missing."""
         self.facts.reason = self.facts.reason or "lost-packets"
-        kind = _UNIT_KINDS.get(header[0], UnitKind.NONE)
+        kind = _UNIT_KINDS.get(header[0], 0)
         if header[0] == _APPLICATION_DATA:
             self._count_unread(direction)
-            kind = UnitKind.UNREADABLE
+            kind = _UNREADABLE
         self._units.add(direction, first, frames[0], size, kind)
 
     def resumed(self, direction: int, lost: int | None, records: int | None, before: bytes) -> None:
@@ -205,8 +200,8 @@ class TlsConnection:
 
     # Records of the client that came before what tells how to read them.
 
-    def _hold(self, header: bytes, fragment: bytes, first: int, last: int, frames: tuple[int, ...]) -> None:
-        self._held.append((CLIENT, header, fragment, first, last, frames))
+    def _hold(self, header: bytes, fragment: bytes, stamp: Stamp) -> None:
+        self._held.append((header, fragment, stamp))
         self._held_size += len(fragment)
         if self._held_size > self._limits.held:
             self._negotiation.waiting = False
@@ -214,31 +209,26 @@ class TlsConnection:
 
     def _release(self) -> None:
         held, self._held, self._held_size = self._held, [], 0
-        for record in held:
-            self.record(*record)
+        for header, fragment, stamp in held:
+            self.record(CLIENT, header, fragment, stamp.first, stamp.last, stamp.frames)
 
     # What records hold.
 
     def _protected(
-        self,
-        direction: int,
-        side: Side,
-        header: bytes,
-        content: bytes | None,
-        size: int,
-        first: int,
-        last: int,
-        frames: tuple[int, ...],
+        self, direction: int, side: Side, header: bytes, content: bytes | None, size: int, stamp: Stamp
     ) -> None:
         if content is None:
-            self._unreadable(direction, side, header, size, first, last, frames)
+            self._unreadable(direction, side, header, size, stamp)
             return
         kind = header[0]
         if side.tls13:
             content = content.rstrip(b"\0")  # padding (RFC 8446, section 5.4)
             kind, content = (content[-1], content[:-1]) if content else (0, b"")
-        unit = self._units.add(direction, first, frames[0], size, _UNIT_KINDS.get(kind, 0))
-        self._content(direction, kind, content, Stamp(first, last, frames, unit))
+        self._add_unit(direction, size, _UNIT_KINDS.get(kind, 0), stamp)
+        self._content(direction, kind, content, stamp)
+
+    def _add_unit(self, direction: int, size: int, kind: int, stamp: Stamp) -> None:
+        self._units.add(direction, stamp.first, stamp.frames[0], size, kind)
 
     def _content(self, direction: int, kind: int, content: bytes, stamp: Stamp) -> None:
         handler = self._contents.get(kind)
@@ -275,18 +265,31 @@ class TlsConnection:
     def _handshake(self, direction: int, content: bytes, stamp: Stamp) -> None:
         reader, facts = self._sides[direction].messages, self.facts
         if content and not reader:
-            self._units.mark(direction, stamp.unit, _MESSAGE_KINDS.get(content[0], 0))
+            if content[0] in _MESSAGE_KINDS:
+                self._units.mark(direction, stamp.unit, _MESSAGE_KINDS[content[0]])
             if content[0] == codes.CLIENT_HELLO and facts.hello_time is None:
                 facts.hello_time = stamp.first
         for kind, body in reader.feed(content):
-            self._units.mark(direction, stamp.unit, _MESSAGE_KINDS.get(kind, 0))
-            if kind == codes.FINISHED and direction == CLIENT and facts.finished_time is None:
-                facts.finished_time = stamp.last
+            if kind in _MESSAGE_KINDS:
+                self._units.mark(direction, stamp.unit, _MESSAGE_KINDS[kind])
+            if kind == codes.FINISHED:
+                self._handshaken[direction] = True
+                if direction == CLIENT and facts.finished_time is None:
+                    facts.finished_time = stamp.last
             self._negotiation.message(direction, kind, body)
+        if reader.oversized:
+            reader.oversized = 0
+            self._report(
+                Problem(
+                    "tls-long-message",
+                    f"A handshake message is longer than {reader.limit} bytes; it was passed over",
+                    stamp.frames[-1],
+                )
+            )
 
-    def _sslv2_hello(self, message: bytes, size: int, first: int, frames: tuple[int, ...]) -> None:
-        self._units.add(CLIENT, first, frames[0], size, _MESSAGE_KINDS[codes.CLIENT_HELLO])
-        self.facts.hello_time = first
+    def _sslv2_hello(self, message: bytes, size: int, stamp: Stamp) -> None:
+        self._add_unit(CLIENT, size, _MESSAGE_KINDS[codes.CLIENT_HELLO], stamp)
+        self.facts.hello_time = stamp.first
         hello = parse_sslv2_client_hello(message)
         if hello:
             self._negotiation.begin(hello)
@@ -323,37 +326,33 @@ class TlsConnection:
 
     # What cannot be read.
 
-    def _unreadable(
-        self,
-        direction: int,
-        side: Side,
-        header: bytes,
-        size: int,
-        first: int,
-        last: int,
-        frames: tuple[int, ...],
-    ) -> None:
+    def _unreadable(self, direction: int, side: Side, header: bytes, size: int, stamp: Stamp) -> None:
         facts, kind = self.facts, self._kind_unread(direction, side, header[0])
-        unit = self._units.add(direction, first, frames[0], size, kind)
-        if kind & UnitKind.FINISHED and direction == CLIENT and facts.finished_time is None:
-            facts.finished_time = last
-        if kind == UnitKind.UNREADABLE:
+        self._add_unit(direction, size, kind, stamp)
+        if kind == _FINISHED and direction == CLIENT and facts.finished_time is None:
+            facts.finished_time = stamp.last
+        if kind == _UNREADABLE:
             self._count_unread(direction)
-        if side.opener is None and side.upcoming:
-            return  # keys that are at hand come later
-        if side.opener is not None or side.reason == "bad-record":
+        elif not kind:
+            return
+        if side.opener is None and side.upcoming:  # keys that are at hand come later
+            if kind == _UNREADABLE:
+                facts.reason = facts.reason or "no-secret"
+            return
+        if side.opener is not None or side.gave_up:
             self._report(
                 Problem(
                     "tls-bad-record",
                     "A TLS record does not authenticate under the keys at hand; it was not used",
-                    frames[0],
-                    f"{_NAMES[direction]} record {unit}",
+                    stamp.frames[0],
+                    f"{_NAMES[direction]}'s record {stamp.unit}" + (", the last one tried" if side.gave_up else ""),
                     lost=size,
                 )
             )
+            side.gave_up = False
         facts.reason = facts.reason or side.reason or ("lost-packets" if side.drift else "bad-record")
 
-    def _kind_unread(self, direction: int, side: Side, kind: int) -> UnitKind:
+    def _kind_unread(self, direction: int, side: Side, kind: int) -> int:
         """What an encrypted record most likely holds.
 
         TLS 1.3 calls all of them application data. But what the server sends before the client's first one is its
@@ -361,20 +360,20 @@ class TlsConnection:
         if kind != _APPLICATION_DATA:
             first = kind == codes.HANDSHAKE and not self._handshaken[direction]
             self._handshaken[direction] |= first
-            return UnitKind.FINISHED | UnitKind.HANDSHAKE if first else _UNIT_KINDS.get(kind, UnitKind.NONE)
+            return _FINISHED if first else _UNIT_KINDS.get(kind, 0)
         early = direction == CLIENT and self.facts.early_data
-        if early and not side.protected and self._negotiation.settled_tls13:
-            return UnitKind.NONE  # refused by a HelloRetryRequest
-        if side.tls13 and side.opener is None:
-            if side.upcoming:
-                return UnitKind.NONE if early else UnitKind.HANDSHAKE
-            if not self._handshaken[CLIENT] and side.reason != "bad-record":
-                if direction == SERVER:
-                    return UnitKind.HANDSHAKE
-                self._handshaken[CLIENT] = True
-                if not early:
-                    return UnitKind.FINISHED | UnitKind.HANDSHAKE
-        return UnitKind.UNREADABLE
+        if early and self._negotiation.early_data_refused and side.opener is None and (side.upcoming or not side.tls13):
+            return 0
+        if not side.tls13 or side.opener is not None:
+            return _UNREADABLE
+        if side.upcoming:
+            return _UNREADABLE if early else _UNIT_KINDS[codes.HANDSHAKE]
+        if any(self._handshaken) or side.reason == "bad-record":
+            return _UNREADABLE
+        if direction == SERVER:
+            return _UNIT_KINDS[codes.HANDSHAKE]
+        self._handshaken[CLIENT] = True
+        return _UNREADABLE if early else _FINISHED
 
     def _count_unread(self, direction: int) -> None:
         self.facts.unread[direction] += 1

@@ -55,6 +55,8 @@ class Negotiation:
     def __init__(self, secrets: SecretStore, facts: TlsFacts, sides: tuple[Side, Side], report: Report) -> None:
         self.waiting = False
         """The client's records must wait: how to read them is still to be said by the server."""
+        self.early_data_refused = False
+        """The server passed over the early data; the client sends it again, or not, once keys are agreed on."""
         self.lossy = False
         """Bytes were lost before the handshake was over."""
         self._secrets = secrets
@@ -149,7 +151,7 @@ class Negotiation:
             facts.alpn = next(iter(hello.extensions.alpn), facts.alpn)
         self.waiting = False
         if hello.retry:
-            self._retried = True
+            self._retried = self.early_data_refused = True
             return
         self._server = hello
         if codes.settled_version(hello.version) == codes.TLS13:
@@ -167,8 +169,14 @@ class Negotiation:
             application = self._application_epochs(direction)
             if not application:
                 side.reason = self._why_no_keys()
-            epochs = [early if direction == CLIENT else None, handshake, *application]
-            side.protect([epoch for epoch in epochs if epoch], True, bool(epochs[0] or handshake))
+            epochs = [handshake, *application]
+            current = handshake is not None
+            if direction == CLIENT and self._facts.early_data and not self._retried:
+                # Early data under a key that is not at hand, or was not accepted, goes by first.
+                epochs.insert(0, early)
+                current = early is not None
+            side.protect([epoch for epoch in epochs if epoch], True, current)
+        self.early_data_refused |= not self._facts.resumed
         # Whether the early data counts is said by the EncryptedExtensions, if they can be read.
         self.waiting = early is not None and self._sides[SERVER].opener is not None
 
@@ -209,6 +217,7 @@ class Negotiation:
         if self.waiting:
             self.waiting = False
             if extensions.find(codes.EXT_EARLY_DATA) is None:
+                self.early_data_refused = True
                 client = self._sides[CLIENT]
                 client.protect(client.upcoming, True, current=False)
 

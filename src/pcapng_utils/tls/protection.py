@@ -1,61 +1,21 @@
-"""Opening protected records: AEAD of TLS 1.2 and 1.3, block and stream ciphers with a MAC, MAC alone.
-
-An opener keeps what the protocol keeps from record to record (chained IV, keystream), not the sequence number: that is
-the caller's, who has to look for it after bytes were lost. `open` answers None where the record does not authenticate.
-
-A CBC opener decrypts with one context that lives as long as the keys do. Chaining gives TLS 1.0 its IVs that way, and
-the explicit IV of later versions is one more ciphertext block: it decrypts to noise, which is dropped.
-"""
+"""Keys at work: AEAD of TLS 1.2 and 1.3, and the choice of the opener for a cipher suite."""
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from collections.abc import Callable
-from hmac import digest as hmac_digest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 
 from pcapng_utils.tls import codes
+from pcapng_utils.tls.macked import Cbc, CbcEncryptThenMac, Inflating, Mac, Null, Ssl3Mac, Stream
+from pcapng_utils.tls.opener import Opener
 from pcapng_utils.tls.schedule import KeyBlock, TrafficKeys
 from pcapng_utils.tls.suites import Bulk, CipherSuite, Mode
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
-
-HEADER_SIZE: Final = 5
-
-
-class Opener:
-    """Opens the records of one direction under one set of keys."""
-
-    __slots__ = ("expansion",)
-
-    expansion: int | None
-    """Bytes a record's fragment has more than its content; None where that varies."""
-
-    def open(self, sequence: int, header: bytes, fragment: bytes) -> bytes | None:
-        """The content of the next record (of TLS 1.3: TLSInnerPlaintext), None if it does not authenticate."""
-        raise NotImplementedError
-
-    def find(
-        self, sequence: int, missing: range, lost: int | None, header: bytes, fragment: bytes
-    ) -> tuple[int, bytes] | None:
-        """Open a record that comes after lost ones: how many were lost, and its content.
-
-        `sequence` is that of the first lost record, `missing` what the number of lost ones may be, `lost` their bytes
-        on the wire (None: unknown)."""
-        for count in missing:
-            content = self.open(sequence + count, header, fragment)
-            if content is not None:
-                return count, content
-        return None
-
-    def skip(self, ciphertext: bytes) -> None:
-        """Take note of ciphertext right before the next record that cannot be opened: its end may be that one's IV."""
-
 
 _Decrypt = Callable[[bytes, bytes, bytes], bytes]
 
@@ -128,217 +88,6 @@ class ChaCha12(_Aead12):
             return self._decrypt((self._iv ^ sequence).to_bytes(12, "big"), fragment, associated)
         except InvalidTag:
             return None
-
-
-class Mac:
-    """The MAC of a record (RFC 5246, section 6.2.3.1)."""
-
-    __slots__ = ("_hash", "_key", "size")
-
-    def __init__(self, key: bytes, digest: str) -> None:
-        self._key = key
-        self._hash = digest
-        self.size = len(key)
-
-    def matches(self, tag: bytes, sequence: int, header: bytes, content: bytes) -> bool:
-        size = len(content).to_bytes(2, "big")
-        return tag == hmac_digest(self._key, sequence.to_bytes(8, "big") + header[:3] + size + content, self._hash)
-
-
-class Ssl3Mac(Mac):
-    """RFC 6101, section 5.2.3.1."""
-
-    __slots__ = ()
-
-    def matches(self, tag: bytes, sequence: int, header: bytes, content: bytes) -> bool:
-        pad = 48 if self._hash == "md5" else 40
-        size = len(content).to_bytes(2, "big")
-        numbered = sequence.to_bytes(8, "big") + header[:1] + size + content
-        inner = hashlib.new(self._hash, self._key + b"\x36" * pad + numbered, usedforsecurity=False).digest()
-        return tag == hashlib.new(self._hash, self._key + b"\x5c" * pad + inner, usedforsecurity=False).digest()
-
-
-class _Macked(Opener):
-    """Opening one record is finding it where none was lost."""
-
-    __slots__ = ()
-
-    def open(self, sequence: int, header: bytes, fragment: bytes) -> bytes | None:
-        found = self.find(sequence, _NONE_MISSING, 0, header, fragment)
-        return found and found[1]
-
-
-_NONE_MISSING: Final = range(1)
-
-
-class Cbc(_Macked):
-    """Block ciphers in CBC mode, MAC then encrypt (RFC 5246, section 6.2.3.2)."""
-
-    __slots__ = ("_block", "_context", "_mac", "_noise")
-
-    def __init__(self, context: CipherContext, block: int, mac: Mac, explicit_iv: bool) -> None:
-        self._context = context
-        self._block = block
-        self._mac = mac
-        self._noise = block if explicit_iv else 0
-        self.expansion = None
-
-    def _decrypt(self, fragment: bytes) -> bytes:
-        """What stands before the padding, which is taken on trust."""
-        if not fragment or len(fragment) % self._block:
-            return b""
-        plain = self._context.update(fragment)
-        return plain[self._noise : -plain[-1] - 1]
-
-    def find(
-        self, sequence: int, missing: range, lost: int | None, header: bytes, fragment: bytes
-    ) -> tuple[int, bytes] | None:
-        plain = self._decrypt(fragment)
-        size = len(plain) - self._mac.size
-        if size < 0:
-            return None
-        content, tag = plain[:size], plain[size:]
-        for count in missing:
-            if self._mac.matches(tag, sequence + count, header, content):
-                return count, content
-        return None
-
-    def skip(self, ciphertext: bytes) -> None:
-        if len(ciphertext) >= self._block:
-            self._context.update(ciphertext[-self._block :])
-
-
-class CbcEncryptThenMac(Cbc):
-    """Block ciphers in CBC mode, encrypt then MAC (RFC 7366)."""
-
-    __slots__ = ()
-
-    def find(
-        self, sequence: int, missing: range, lost: int | None, header: bytes, fragment: bytes
-    ) -> tuple[int, bytes] | None:
-        size = len(fragment) - self._mac.size
-        if size <= 0:
-            return None
-        ciphertext, tag = fragment[:size], fragment[size:]
-        content = self._decrypt(ciphertext)
-        for count in missing:
-            if self._mac.matches(tag, sequence + count, header, ciphertext):
-                return count, content
-        return None
-
-    def skip(self, ciphertext: bytes) -> None:
-        super().skip(ciphertext[: -self._mac.size])
-
-
-class Stream(_Macked):
-    """Stream ciphers (RFC 5246, section 6.2.3.1): after a loss, the keystream's place hangs on the number of records
-    lost as the sequence number does."""
-
-    __slots__ = ("_context", "_mac", "_position", "_restart")
-
-    REACH: Final = 1 << 26
-    """Bytes of keystream that are made again to find the place."""
-
-    def __init__(self, restart: Callable[[], CipherContext], mac: Mac) -> None:
-        self._restart = restart
-        self._context = restart()
-        self._position = 0
-        self._mac = mac
-        self.expansion = mac.size
-
-    def find(
-        self, sequence: int, missing: range, lost: int | None, header: bytes, fragment: bytes
-    ) -> tuple[int, bytes] | None:
-        if missing == _NONE_MISSING:
-            content = self._check(sequence, header, self._advance(fragment))
-            return None if content is None else (0, content)
-        start, size = self._position, len(fragment)
-        if lost is None or start + lost + size > self.REACH:
-            return None
-        keystream = self._advance(bytes(lost + size))
-        self._seek(start)
-        number = int.from_bytes(fragment, "big")
-        for count in missing:
-            offset = lost - count * HEADER_SIZE
-            if offset < 0:
-                break
-            key = int.from_bytes(keystream[offset : offset + size], "big")
-            content = self._check(sequence + count, header, (number ^ key).to_bytes(size, "big"))
-            if content is not None:
-                self._seek(start + offset + size)
-                return count, content
-        return None
-
-    def _check(self, sequence: int, header: bytes, plain: bytes) -> bytes | None:
-        size = len(plain) - self._mac.size
-        if size >= 0 and self._mac.matches(plain[size:], sequence, header, plain[:size]):
-            return plain[:size]
-        return None
-
-    def _advance(self, data: bytes) -> bytes:
-        self._position += len(data)
-        return self._context.update(data)
-
-    def _seek(self, position: int) -> None:
-        self._context = self._restart()
-        self._position = 0
-        zeros = bytes(1 << 16)
-        while self._position < position:
-            self._advance(zeros[: position - self._position])
-
-
-class Null(_Macked):
-    """No encryption, but a MAC (RFC 5246, section 6.2.3.1)."""
-
-    __slots__ = ("_mac",)
-
-    def __init__(self, mac: Mac) -> None:
-        self._mac = mac
-        self.expansion = mac.size
-
-    def find(
-        self, sequence: int, missing: range, lost: int | None, header: bytes, fragment: bytes
-    ) -> tuple[int, bytes] | None:
-        size = len(fragment) - self._mac.size
-        if size < 0:
-            return None
-        for count in missing:
-            if self._mac.matches(fragment[size:], sequence + count, header, fragment[:size]):
-                return count, fragment[:size]
-        return None
-
-
-class Inflating(Opener):
-    """Records compressed with DEFLATE before they were protected (RFC 3749)."""
-
-    __slots__ = ("_inflate", "_opener")
-
-    MAX_CONTENT: Final = 1 << 14
-
-    def __init__(self, opener: Opener) -> None:
-        self._opener = opener
-        self._inflate = zlib.decompressobj()
-        self.expansion = None
-
-    def open(self, sequence: int, header: bytes, fragment: bytes) -> bytes | None:
-        content = self._opener.open(sequence, header, fragment)
-        return None if content is None else self._expand(content)
-
-    def find(
-        self, sequence: int, missing: range, lost: int | None, header: bytes, fragment: bytes
-    ) -> tuple[int, bytes] | None:
-        found = self._opener.find(sequence, missing, lost, header, fragment)
-        content = found and self._expand(found[1])
-        return None if found is None or content is None else (found[0], content)
-
-    def _expand(self, content: bytes) -> bytes | None:
-        try:
-            return self._inflate.decompress(content, self.MAX_CONTENT)
-        except zlib.error:
-            return None
-
-    def skip(self, ciphertext: bytes) -> None:
-        self._opener.skip(ciphertext)
 
 
 def open_with_traffic_keys(suite: CipherSuite, keys: TrafficKeys, version: int = codes.TLS13) -> Opener | None:

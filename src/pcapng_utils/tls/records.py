@@ -13,7 +13,6 @@ it needs to know next.
 from __future__ import annotations
 
 import re
-from itertools import chain
 from typing import Final, Protocol
 
 from pcapng_utils.layers import Problem, Report
@@ -30,8 +29,8 @@ _PREFIX: Final = re.compile(rb"[\x14-\x18]\x03[\x00-\x04]")
 _TAIL: Final = 64
 """Bytes before a record that are shown to the caller: enough for a MAC and a cipher block."""
 
-Part = tuple[bytes, int, int, tuple[int, ...]]
-"""Bytes as they came in, with the times of their first and last packet and those packets' numbers."""
+Part = tuple[bytes, int, int]
+"""Bytes as they came in, with the time and number of the packet that carried them."""
 
 
 class Receiver(Protocol):
@@ -57,12 +56,13 @@ class RecordReader:
     a `Part`, adds its length to `have`, and calls `cut` once `have` has reached `need`."""
 
     __slots__ = (
-        "_damaged",
         "_dead",
         "_direction",
         "_hunting",
+        "_intact_from",
         "_limits",
         "_lost",
+        "_more",
         "_receiver",
         "_report",
         "_scanned",
@@ -80,27 +80,33 @@ class RecordReader:
         self._receiver = receiver
         self._report = report
         self._limits = limits
+        self._more: list[Part] = []
         self._start = True
-        self._damaged = False
+        self._intact_from = 0
         self._hunting = False
         self._dead = False
         self._lost: int | None = 0
         self._scanned = 0
 
-    def feed(self, part: Part) -> None:
-        self.parts.append(part)
-        self.have += len(part[0])
+    def feed(self, parts: list[Part]) -> None:
+        """Take in bytes that came at once. All but the first of `parts` are empty, and name more packets that the
+        first one's bytes were in."""
+        self._more = parts[1:]
+        self.parts += parts
+        self.have += len(parts[0][0])
         if self.have >= self.need:
             self.cut()
+        self._more = []
 
     def cut(self) -> None:
         """Hand on all records that are complete."""
-        if self._hunting or self._start or self._damaged or self._dead:
+        if self._hunting or self._start or self._intact_from or self._dead:
             self._cut_specially()
             return
+        offset = self._complete() if self.need > HEADER_SIZE and len(self.parts) > 1 else 0
         buffer, first, last, frames = _join(self.parts)
         direction, record = self._direction, self._receiver.record
-        offset, end = 0, len(buffer)
+        end = len(buffer)
         self.need = HEADER_SIZE
         while end - offset >= HEADER_SIZE:
             body = offset + HEADER_SIZE
@@ -114,17 +120,40 @@ class RecordReader:
                 self.need = stop - offset
                 break
             record(direction, header, buffer[body:stop], first, last, frames)
+            if not offset:
+                _, first, last, frames = _join(self._latest())
             offset = stop
-            _, first, last, frames = self.parts[-1]
         self._keep(buffer, offset)
+
+    def _complete(self) -> int:
+        """Hand on the record that was waited for, joined from its pieces; only what came in last is kept. Returns
+        where in that the next record begins."""
+        joined, times, frames = zip(*self.parts, strict=True)
+        pieces = list(joined)
+        latest = len(pieces) - 1 - len(self._more)
+        header, pieces[0] = pieces[0][:HEADER_SIZE], pieces[0][HEADER_SIZE:]
+        stop = len(pieces[latest]) - (self.have - self.need)
+        pieces[latest] = pieces[latest][:stop]
+        self._receiver.record(
+            self._direction, header, b"".join(pieces), times[0], max(times), tuple(dict.fromkeys(frames))
+        )
+        self.parts = self._latest()
+        return stop
+
+    def _latest(self) -> list[Part]:
+        """What came in last, in which all records but the first of those joined begin."""
+        more = self._more
+        return [self.parts[-1 - len(more)], *more] if more else self.parts[-1:]
 
     def _keep(self, buffer: bytes, offset: int) -> None:
         """Only what begins at `offset` is still to be read."""
         if offset:
             rest = buffer[offset:]
-            _, first, last, frames = self.parts[-1]
-            self.parts = [(rest, first, last, frames)] if rest else []
+            (_, time, frame), *more = self._latest()
+            self.parts = [(rest, time, frame), *more] if rest else []
             self.have = len(rest)
+        elif len(self.parts) > 1:  # a header that came in pieces is one from now on
+            self.parts = [(buffer, *self.parts[0][1:]), *((b"", *part[1:]) for part in self.parts[1:])]
 
     def _cut_specially(self) -> None:
         if self._dead:
@@ -132,7 +161,7 @@ class RecordReader:
             self.have = 0
         elif self._hunting:
             self._hunt(final=False)
-        elif self._damaged:
+        elif self._intact_from:
             self._hand_on_damaged()
         else:
             self._begin()
@@ -163,9 +192,9 @@ class RecordReader:
             self._lost = None if self._lost is None or not size else self._lost + self.have + size
             self.parts, self.have, self.need, self._scanned = [], 0, HEADER_SIZE, 0
         elif self.need > HEADER_SIZE and 0 < size <= self.need - self.have:
-            self._damaged = True
-            last = self.parts[-1][2]
-            self.feed((bytes(size), last, last, ()))
+            self._intact_from = self.have + size
+            _, time, frame = self.parts[-1]
+            self.feed([(bytes(size), time, frame)])
         else:
             self._abandon_record()
             self._hunt_from(None if not size else self.have + size)
@@ -176,26 +205,26 @@ class RecordReader:
         if self.have >= HEADER_SIZE:
             buffer, first, _, frames = _join(self.parts)
             self._receiver.damaged(self._direction, buffer[:HEADER_SIZE], self.need, first, frames)
-        self._damaged = False
+        self._intact_from = 0
 
     def _hand_on_damaged(self) -> None:
-        self._damaged = False
+        intact, self._intact_from = self._intact_from, 0
         buffer, first, _, frames = _join(self.parts)
         size = self.need
         self._receiver.damaged(self._direction, buffer[:HEADER_SIZE], size, first, frames)
-        self._receiver.resumed(self._direction, size, 1, buffer[max(HEADER_SIZE, size - _TAIL) : size])
+        self._receiver.resumed(self._direction, size, 1, buffer[max(intact, size - _TAIL) : size])
         self.need = HEADER_SIZE
         self._keep(buffer, size)
         if self.have >= HEADER_SIZE:
             self.cut()
 
     def _lose_header(self) -> None:
-        buffer = self.parts[0][0] if self.parts else b""
+        buffer = self.parts[0][0]
         self._report(
             Problem(
                 "tls-bad-header",
                 "Something else stands where a TLS record was expected; the stream is searched for the next one",
-                self.parts[0][3][0] if self.parts and self.parts[0][3] else None,
+                self.parts[0][2],
                 f"found {buffer[:HEADER_SIZE].hex()}",
             )
         )
@@ -241,9 +270,9 @@ class RecordReader:
         parts, self.parts, self.have, self.need = self.parts, [], 0, HEADER_SIZE
         self._hunting = False
         self._receiver.resumed(self._direction, lost, None, buffer[max(0, start - _TAIL) : start])
-        for data, first, last, frames in parts:
+        for data, time, frame in parts:
             if start < len(data):
-                self.feed((data[start:], first, last, frames))
+                self.feed([(data[start:], time, frame)])
             start = max(0, start - len(data))
 
     def _give_up_at(self, size: int) -> None:
@@ -254,7 +283,7 @@ class RecordReader:
             Problem(
                 "tls-lost-framing",
                 "No TLS record was found again after a loss; the rest of the direction is not read",
-                self.parts[-1][3][-1] if self.parts[-1][3] else None,
+                self.parts[-1][2],
                 f"{size} bytes searched",
                 lost=size,
             )
@@ -268,7 +297,7 @@ class RecordReader:
         left = self.have
         if left and not self._hunting:
             self._abandon_record()
-        self.parts, self.have = [], 0
+        self.parts, self.have, self.need, self._scanned = [], 0, HEADER_SIZE, 0
         return left
 
 
@@ -277,8 +306,10 @@ def is_sslv2_hello(data: bytes) -> bool:
     return len(data) >= HEADER_SIZE and data[0] & 0x80 != 0 and data[2] == 1 and data[3] == 3 and data[4] <= 4
 
 
-def _join(parts: list[Part]) -> Part:
+def _join(parts: list[Part]) -> tuple[bytes, int, int, tuple[int, ...]]:
+    """The bytes, the times of the first of them and of the latest, and the packets."""
     if len(parts) == 1:
-        return parts[0]
-    pieces, firsts, lasts, frames = zip(*parts, strict=True)
-    return b"".join(pieces), firsts[0], max(lasts), tuple(dict.fromkeys(chain.from_iterable(frames)))
+        data, time, frame = parts[0]
+        return data, time, time, (frame,)
+    pieces, times, frames = zip(*parts, strict=True)
+    return b"".join(pieces), times[0], max(times), tuple(dict.fromkeys(frames))

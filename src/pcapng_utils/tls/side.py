@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 from pcapng_utils.tls import codes
 from pcapng_utils.tls.handshake import MessageReader
 from pcapng_utils.tls.limits import Limits
-from pcapng_utils.tls.protection import HEADER_SIZE, Opener
-from pcapng_utils.tls.records import MAX_FRAGMENT
+from pcapng_utils.tls.opener import Opener
+from pcapng_utils.tls.records import HEADER_SIZE, MAX_FRAGMENT
 
 _SMALLEST: Final = HEADER_SIZE + 9
 """A record with one byte (a type, in TLS 1.3) and the shortest tag."""
@@ -62,6 +62,7 @@ class Side:
         "drift",
         "failures",
         "flowing",
+        "gave_up",
         "hole",
         "messages",
         "opener",
@@ -92,6 +93,8 @@ class Side:
         """Why records do not open, in the terms of `TlsFacts.reason`."""
         self.messages = MessageReader(limits.message)
         self.failures = 0
+        self.gave_up = False
+        """No more records are tried; cleared by who says so."""
         self.passed = 0
         """Records passed over in wait for the first of `upcoming`."""
         self.flowing = False
@@ -191,6 +194,7 @@ class Side:
         if self.failures >= self._limits.failures:
             self.opener, self.upcoming, self.drift, self._next = None, [], None, None
             self.reason = "bad-record"
+            self.gave_up = True
 
     def _find(self, drift: Drift, header: bytes, fragment: bytes) -> bytes | None:
         """Open the first record after a loss."""
