@@ -60,7 +60,9 @@ class EventStreamParser:
         """The next bytes of the stream, and the time of their packet in ns."""
         if self._start is not None:
             data = self._skip_mark(self._start + data)
-        if self._after_cr and data:
+        if not data:
+            return
+        if self._after_cr:
             self._after_cr = False
             if data[0] == 0x0A:
                 data = data[1:]
