@@ -104,7 +104,9 @@ STREAMS: dict[str, tuple[list[Step], list[object]]] = {
     "fin lost": ([c(0, b"ab"), s(3)], [b"ab"]),
     "lost before fin": ([c(0, b"ab"), c(4, b"", FIN)], [b"ab", 2, "end"]),
     "bytes behind fin": ([c(0, b"ab", FIN), c(2, b"cd")], [b"ab", "end"]),
+    "fin before bytes that wait": ([c(5, b"fghij"), c(7, b"", FIN), c(0, b"abcde")], [b"abcdefghij"]),
     "reset": ([c(0, b"ab"), s(None, 0, RST), c(2, b"cd")], [b"abcd"]),
+    "reset with an explanation": ([c(0, b"ab"), c(2, b"No socket", RST)], [b"ab"]),
     "long after a reset": ([c(0, b"ab"), s(None, 0, RST), *[s(2)] * 33, c(2, b"cd")], [b"ab"]),
     "long after repeated resets": (
         [c(0, b"ab"), *[s(None, 0, RST), *[s(2)] * 15] * 3, c(2, b"cd")],
@@ -179,6 +181,7 @@ def test_a_refused_connection_may_be_tried_again() -> None:
     heard = play(batch(refused))
     assert (heard.flow.ended, heard.flow.ended_by, heard.flow.established) == ("rst", SERVER, None)
     heard = play(batch([*refused, *handshake(), tcp(0, 101, 501, 0, b"hello")]))
+    assert (heard.flow.ended, heard.flow.ended_by) == ("capture-end", None)
     assert heard.stream(CLIENT) == [b"hello"]
     assert (heard.flow.packets, heard.flow.retransmitted) == ([4, 2], [1, 0])
 
@@ -186,6 +189,12 @@ def test_a_refused_connection_may_be_tried_again() -> None:
 def test_a_connection_that_was_refused_first_is_open() -> None:
     packets = [tcp(0, 100, None, SYN), tcp(1, 0, 101, RST), *handshake(), tcp(0, 9000, None, SYN)]
     assert [flow.ended for flow in play(batch(packets)).flows] == ["reuse", "capture-end"]
+
+
+def test_a_second_syn_ack_does_not_count_once_the_first_was_taken() -> None:
+    packets = [*handshake(), tcp(1, 1 << 30, 101, SYN), tcp(1, 501, 101, 0, b"a"), tcp(1, 500, 101, SYN)]
+    heard = play(batch(packets))
+    assert (heard.stream(SERVER), heard.flow.retransmitted, heard.flow.established) == ([b"a"], [0, 1], START + 3 * MS)
 
 
 def test_each_hole_is_waited_for_by_itself() -> None:
@@ -297,6 +306,7 @@ def test_late_packets_are_counted_but_not_handed_over() -> None:
     assert heard.events[-1] == ("close",)
     assert heard.stream(CLIENT) == [b"ab", "end"]
     assert (heard.flow.packets, heard.flow.retransmitted) == ([6, 2], [1, 0])
+    assert [(problem.kind, problem.frame, problem.lost) for problem in heard.problems] == [("tcp-stray-segments", 8, 1)]
 
 
 def test_the_client_takes_the_last_of_several_syn_acks() -> None:

@@ -138,6 +138,7 @@ def test_broken_packets_do_no_harm(
             assert not ends or [event for event in events if event[1:2] == (direction,)][-1] == ends[0]
             sizes = [len(part) for part in heard.records[flow.id].stream(direction) if isinstance(part, bytes)]
             assert 0 not in sizes
+            assert flow.lost[direction] >= 0
             assert flow.transport == "udp" or sum(sizes) == flow.payload[direction]
 
 

@@ -181,7 +181,10 @@ class Half:
         if not self.ended and not self._believes(seq, size, frame):
             return
         position = self._place(seq)
-        end = position + size if self._fin is None else min(position + size, self._fin)
+        end = position + size
+        if self._fin is not None and end > self._fin:
+            self.connection.stray(end - max(position, self._fin), frame)
+            end = self._fin
         repeats = False
         if self.started and position < self._position:
             repeats = size > 1 or position != self._position - 1  # else it is a keep-alive (RFC 1122, 4.2.3.6)
@@ -203,7 +206,7 @@ class Half:
         if self.next < 0:
             self.next = seq
         position = self._place(seq)
-        if abs(position - self._position) > self.pool.limits.window:
+        if abs(position - self._position) > self.pool.limits.window or position < self.pieces.end:
             return False
         if self._fin is not None or (self.started and position < self._position):
             self.flow.retransmitted[self.direction] += 1

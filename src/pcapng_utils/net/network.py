@@ -320,6 +320,7 @@ class Network:
         if isinstance(connection.kept, Idle):
             connection.kept.remove(connection)
         connection.close()
+        connection.report_totals()
         for key, half in zip(connection.keys, connection.halves, strict=True):
             if self._halves.get(key) is half:
                 del self._halves[key]

@@ -45,6 +45,11 @@ class Pieces:
         """Where the lowest piece begins."""
         return self._pieces[0].position if self._pieces else None
 
+    @property
+    def end(self) -> int:
+        """Where the highest piece ends; far below all places if there is none."""
+        return self._pieces[-1].position + self._pieces[-1].size if self._pieces else -(1 << 62)
+
     def add(self, piece: Piece) -> int:
         """Keep what is new of a piece; returns how many bytes of the stream that was."""
         pieces = self._pieces

@@ -56,7 +56,7 @@ class Connection:
         self._cut = [0, 0]
         """Bytes cut off by the capture's snaplen, and the first frame that lacked some."""
         self._stray = [0, 0]
-        """The same for bytes with unbelievable sequence numbers."""
+        """The same for bytes that do not fit their stream."""
 
     @property
     def over(self) -> bool:
@@ -83,6 +83,8 @@ class Connection:
         if self.closed:
             if half.repeats(seq, size):
                 self.flow.retransmitted[half.direction] += 1
+            elif size:
+                self.stray(size, frame)
             return
         if flags & SYN:
             self._syn(half, seq, ack, flags, time)
@@ -91,7 +93,7 @@ class Connection:
             self._note(half, seq, flags, time)
         if flags & ACK and not flags & RST:
             half.acked = ack
-        if size:
+        if size and not flags & RST:  # what a reset carries explains it, and is not of the stream (RFC 9293, 3.5.2)
             half.accept(seq, size, data, time, frame)
         if flags & FIN and half.finish(seq + size & MASK, time, frame):
             self._ended(half, "fin")
@@ -123,7 +125,17 @@ class Connection:
         if self.flow.receiver is not None:
             self.flow.receiver.close()
             self.flow.receiver = None
-        self._report_totals()
+
+    def report_totals(self) -> None:
+        """Tell, once the connection can get no more packets, what was left out of it."""
+        lost, frame = self._cut
+        if lost:
+            message = "The capture holds only the first bytes of packets; the rest of them is lost"
+            self.problem("tcp-truncated-packets", message, frame, f"{lost} bytes", lost)
+        lost, frame = self._stray
+        if lost:
+            message = "Segments that do not fit their TCP stream, far from it or behind its end, were left out"
+            self.problem("tcp-stray-segments", message, frame, f"{lost} bytes", lost)
 
     def stray(self, size: int, frame: int) -> None:
         self._stray = [self._stray[0] + size, self._stray[1] or frame]
@@ -142,11 +154,13 @@ class Connection:
 
     def _syn(self, half: Half, seq: int, ack: int, flags: int, time: int) -> None:
         flow = self.flow
-        if half.syn_seen:
-            flow.retransmitted[half.direction] += seq == half.isn
-        elif not half.fits(seq):
+        if not half.fits(seq):
             return
-        self.refused = False
+        if self.refused:
+            self.refused, flow.ended, flow.ended_by = False, "capture-end", None
+        if half.syn_seen:
+            flow.retransmitted[half.direction] += 1
+            return
         half.syn_seen = True
         half.isn = seq
         if not flags & ACK:
@@ -210,13 +224,3 @@ class Connection:
             self._resetting = True
             for one in self.halves:
                 one.watch(self.pool.limits.patience, time, EVERYTHING)
-
-    def _report_totals(self) -> None:
-        lost, frame = self._cut
-        if lost:
-            message = "The capture holds only the first bytes of packets; the rest of them is lost"
-            self.problem("tcp-truncated-packets", message, frame, f"{lost} bytes", lost)
-        lost, frame = self._stray
-        if lost:
-            message = "Segments far from their TCP stream were left out"
-            self.problem("tcp-stray-segments", message, frame, f"{lost} bytes", lost)
