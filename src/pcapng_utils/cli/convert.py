@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pcapng_utils.pipeline.options import Options
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,6 +48,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     filters.add_argument("--no-bodies", action="store_true", help="leave bodies out; sizes and digests stay")
     filters.add_argument("--ensure-ascii", action="store_true", help="escape everything that is not ASCII")
     filters.add_argument("--compact", action="store_true", help="one line an entry, no indentation")
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="write each exchange as one line of JSON as soon as it is complete, without attribution",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
     parser.set_defaults(command=convert)
 
@@ -59,13 +69,16 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 
 
 def moment(text: str) -> int:
-    """A time in ns since the epoch."""
+    """A time in ns since the epoch. Raises ValueError if it is none that can be."""
     try:
-        return round(float(text) * 1_000_000_000)
-    except ValueError:
-        parsed = datetime.fromisoformat(text)
-        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        return round(parsed.timestamp() * 1_000_000) * 1000
+        try:
+            return int(Decimal(text).scaleb(9))
+        except InvalidOperation:
+            parsed = datetime.fromisoformat(text)
+            since = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - _EPOCH
+            return since // timedelta(microseconds=1) * 1000
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
 
 
 def convert(arguments: argparse.Namespace) -> int:
@@ -88,12 +101,15 @@ def convert(arguments: argparse.Namespace) -> int:
         indent=0 if arguments.compact else 2,
         filters=_filters(arguments),
     )
-    with Conversion(capture, options) as conversion:
-        with progress_bar(capture, quiet=arguments.quiet) as progress:
+    with Conversion(capture, options) as conversion, progress_bar(capture, quiet=arguments.quiet) as progress:
+        if arguments.stream:
+            with output.open("wb") if output else contextlib.nullcontext(sys.stdout.buffer) as lines:
+                conversion.stream(lines, progress)
+        else:
             conversion.read(progress)
-        conversion.write(output)
-        if not arguments.quiet:
-            print_summary(conversion, output)
+            conversion.write(output)
+    if not arguments.quiet:
+        print_summary(conversion, output)
     return 0
 
 

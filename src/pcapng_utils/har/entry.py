@@ -47,11 +47,15 @@ class Entry:
     timeline: Timeline
     opening: Opening
     url_host: str
+    processes: tuple[str, ...]
+    """Apps that the capture names for the connection."""
     fields: dict[str, Any]
     request: dict[str, Any]
     response: dict[str, Any]
     blobs: dict[str, Blob] = field(default_factory=dict)
     """Texts that wait in the spool, by the marker that stands for them."""
+    first: bool = False
+    """Whether it is the first exchange of its connection to be complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class EntryBuilder:
             timeline=timeline,
             opening=_opening(flow, tls, lookup),
             url_host=_host_of(url),
+            processes=tuple(flow.processes),
             fields=fields,
             request=har_request,
             response=har_response,

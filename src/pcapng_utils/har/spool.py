@@ -35,6 +35,7 @@ class StoredEntry(msgspec.Struct, array_like=True):
     timeline: Timeline
     opening: Opening
     url_host: str
+    processes: tuple[str, ...]
     fields: bytes
     request: bytes
     response: bytes
@@ -84,6 +85,13 @@ class Spool:
     def close(self) -> None:
         self._file.close()
 
+    def empty(self) -> None:
+        """Forget the blobs that were written: whoever wanted them has read them."""
+        if self._end:
+            self._file.seek(0)
+            self._file.truncate()
+            self._end = 0
+
     def write_blob(self, pieces: Iterable[bytes]) -> Blob:
         """Append the inside of a JSON string."""
         offset = self._end
@@ -102,26 +110,11 @@ class Spool:
 
     def append(self, entry: Entry) -> int:
         """Store an entry; returns its ordinal (0, 1, ... in the order of completion)."""
-        opening = entry.opening
         self._begins.append(entry.timeline.begin)
-        self._started.append(timing(entry.timeline, opening).started)
+        self._started.append(timing(entry.timeline, entry.opening).started)
         self._connections.append(int(entry.connection))
         self._offsets.append(self._end)
-        request, response = _JSON.encode(entry.request), _JSON.encode(entry.response)
-        blobs = [(_JSON.encode(marker), blob) for marker, blob in entry.blobs.items()]
-        stored = StoredEntry(
-            connection=entry.connection,
-            client=entry.client,
-            server=entry.server,
-            timeline=entry.timeline,
-            opening=opening,
-            url_host=entry.url_host,
-            fields=_JSON.encode(entry.fields),
-            request=request,
-            response=response,
-            blobs=[(marker, blob) for marker, blob in blobs if marker in request or marker in response],
-        )
-        self._write_record(self._encoder.encode(stored))
+        self._write_record(self._encoder.encode(stored_entry(entry)))
         return len(self._offsets) - 1
 
     def append_connection(self, first_frame: int, connection: StoredConnection) -> None:
@@ -174,6 +167,25 @@ class Spool:
     def _read_record(self, offset: int) -> bytes:
         self._file.seek(offset)
         return self._file.read(int.from_bytes(self._file.read(8), "little"))
+
+
+def stored_entry(entry: Entry) -> StoredEntry:
+    """The form in which an entry waits."""
+    request, response = _JSON.encode(entry.request), _JSON.encode(entry.response)
+    blobs = [(_JSON.encode(marker), blob) for marker, blob in entry.blobs.items()]
+    return StoredEntry(
+        connection=entry.connection,
+        client=entry.client,
+        server=entry.server,
+        timeline=entry.timeline,
+        opening=entry.opening,
+        url_host=entry.url_host,
+        processes=entry.processes,
+        fields=_JSON.encode(entry.fields),
+        request=request,
+        response=response,
+        blobs=[(marker, blob) for marker, blob in blobs if marker in request or marker in response],
+    )
 
 
 def encode_fields(fields: dict[str, Any]) -> bytes:

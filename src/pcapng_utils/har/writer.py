@@ -52,7 +52,7 @@ class HarWriter:
         self._write(b"{" + newline + b'"log": {')
         for name, value in log.items():
             self._write(deeper + msgspec.json.encode(name) + b": ")
-            self._put(self._formatted(msgspec.json.encode(value), 2))
+            self.put(self._formatted(msgspec.json.encode(value), 2))
             self._write(b",")
         for name, items in lists.items():
             self._write(deeper + msgspec.json.encode(name) + b": ")
@@ -94,7 +94,7 @@ class HarWriter:
         for item in items:
             self._write(separator)
             for piece in item:
-                self._put(piece)
+                self.put(piece)
             separator = b"," + item_line
         self._write(b"[]" if separator.startswith(b"[") else newline + b"]")
 
@@ -103,7 +103,8 @@ class HarWriter:
             return json
         return msgspec.json.format(json, indent=self._indent).replace(b"\n", b"\n" + b" " * (self._indent * depth))
 
-    def _put(self, piece: bytes) -> None:
+    def put(self, piece: bytes) -> None:
+        """Write a piece of JSON."""
         if self._decoder is not None and not piece.isascii():
             piece = self._decoder.decode(piece).encode("ascii", "json-escape")
         self._write(piece)

@@ -9,22 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 
-import msgspec
-
 from pcapng_utils import __version__
 from pcapng_utils.capture.errors import CaptureError
 from pcapng_utils.capture.reader import CaptureReader
 from pcapng_utils.errors import InputError, unreadable
 from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.problems import ProblemLog
-from pcapng_utils.har.spool import Spool, StoredConnection, StoredEntry
-from pcapng_utils.har.writer import Annotations, HarWriter, whole_or_nothing
+from pcapng_utils.har.spool import Spool
+from pcapng_utils.har.writer import Annotations, whole_or_nothing
 from pcapng_utils.layers import CLIENT, SERVER, Problem
-from pcapng_utils.net.flow import Endpoint
 from pcapng_utils.net.names import Names
 from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, file_digest
 from pcapng_utils.pipeline.dissection import BuilderOptions, Counts, Dissection
 from pcapng_utils.pipeline.options import Options
+from pcapng_utils.pipeline.output import Annotate, AnnotateConnection, Output
+from pcapng_utils.pipeline.stream import LineSink
 from pcapng_utils.tls.keylog import SecretStore, read_keylog
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ class Conversion:
         self.attribution: dict[str, Any] | None = None
         self.decrypted: tuple[int, int] | None = None
         """Requests and responses whose bodies the cipher log opened; None without such a log."""
-        self._annotate: Callable[[int], Annotations] = lambda ordinal: Annotations()
+        self._annotate: Annotate = lambda ordinal: Annotations()
+        self._annotate_connection: AnnotateConnection = lambda connection: {}
         self._begin()
 
     def __enter__(self) -> Self:
@@ -60,15 +60,16 @@ class Conversion:
     def __exit__(self, *exception: object) -> None:
         self.spool.close()
 
-    def _begin(self) -> None:
-        """Nothing of the capture was read so far."""
+    def _begin(self, lines: BinaryIO | None = None) -> None:
+        """Nothing of the capture was read so far. `lines`: where exchanges go at once, rather than to the spool."""
         self.problems = ProblemLog()
         self.names = Names()
         self.spool = Spool()
+        sink = self.spool if lines is None else LineSink(lines, self.spool, self.names, self.options)
         self._decryption = self._open_cipher_log()
         small_body = _SMALL_BODY_TO_DECRYPT if self._decryption else SMALL_BODY
         builder = BuilderOptions(self.options.bodies, small_body)
-        self._dissection = Dissection(self.spool, self.secrets, self.names, self.problems, builder)
+        self._dissection = Dissection(sink, self.secrets, self.names, self.problems, builder)
         if self._decryption is not None:
             enrich = self._decryption.enrich_messages
             self._dissection.enrichers.append(lambda entry: enrich(entry.request, entry.response))
@@ -81,8 +82,7 @@ class Conversion:
 
     def read(self, progress: Progress = lambda size: None) -> None:
         """Dissect the capture. Raises InputError if it, or a file that was named, cannot be used."""
-        for keylog in self.options.keylogs:
-            self._read_keylog(keylog)
+        self._read_keylogs()
         capture = self._dissect(progress)
         if self._dissection.secrets_came_late and self.capture.is_file():
             self.spool.close()
@@ -91,6 +91,13 @@ class Conversion:
         self.files.insert(0, capture)
         self._add_bad_lines()
         self._add_decryption()
+
+    def stream(self, lines: BinaryIO, progress: Progress = lambda size: None) -> None:
+        """Write each exchange as a line of JSON as soon as it is complete, without attribution. Raises as `read`."""
+        self.spool.close()
+        self._begin(lines)
+        self._read_keylogs()
+        self.files.insert(0, self._dissect(progress))
 
     def _dissect(self, progress: Progress) -> FileDigest:
         """Read the capture once, from its beginning to its end."""
@@ -118,14 +125,15 @@ class Conversion:
             with whole_or_nothing(output) as file:
                 self._write_to(file)
 
-    def _read_keylog(self, path: Path) -> None:
-        try:
-            with path.open("rb") as file:
-                for lines in read_keylog(file):
-                    self.secrets.add_keylog(lines, path.name)
-        except OSError as error:
-            raise unreadable(path, error) from None
-        self.files.append(file_digest(path, self.options.hash_algorithm))
+    def _read_keylogs(self) -> None:
+        for path in self.options.keylogs:
+            try:
+                with path.open("rb") as file:
+                    for lines in read_keylog(file):
+                        self.secrets.add_keylog(lines, path.name)
+            except OSError as error:
+                raise unreadable(path, error) from None
+            self.files.append(file_digest(path, self.options.hash_algorithm))
 
     def _open_cipher_log(self) -> ContentDecryption | None:
         path = self.options.cipher_log
@@ -164,20 +172,16 @@ class Conversion:
             message = f"lines of {source} are no lines of a key log (NSS key log format): they were skipped"
             self.problems.add(Problem("keylog-bad-line", message, detail=f"{count} lines"))
 
+    def connections(self) -> Iterator[dict[str, Any]]:
+        """`log._connections`, by first frame."""
+        return self._output().connections()
+
+    def _output(self) -> Output:
+        return Output(self.spool, self.names, self.problems, self.options, self._annotate, self._annotate_connection)
+
     def _write_to(self, out: BinaryIO) -> None:
-        writer = HarWriter(out, indent=self.options.indent, ensure_ascii=self.options.ensure_ascii)
-        log = {
-            "version": "1.2",
-            "creator": {"name": "pcapng-utils", "version": __version__, "_metadata": self._metadata()},
-            "pages": [],
-        }
-        lists = {
-            "_connections": self.connections(),
-            "_tlsErrors": self._tls_errors(),
-            "_dns": self.spool.dns(),
-            "_problems": self.problems.rows(),
-        }
-        writer.write(log, lists, self._entries(writer))
+        creator = {"name": "pcapng-utils", "version": __version__, "_metadata": self._metadata()}
+        self._output().write(out, creator)
 
     def _metadata(self) -> dict[str, Any]:
         algorithm = self.options.hash_algorithm
@@ -194,50 +198,6 @@ class Conversion:
         if self.attribution is not None:
             metadata["attribution"] = self.attribution
         return metadata
-
-    def _entries(self, writer: HarWriter) -> Iterator[Iterator[bytes]]:
-        for ordinal, first, stored in self.spool.entries():
-            late = self._annotate(ordinal)
-            self._add_names(stored, late)
-            if self.options.filters.admits(stored.timeline.begin, {stored.url_host, stored.server.ip}, set()):
-                yield writer.entry(self.spool, stored, first=first, late=late)
-
-    def _add_names(self, stored: StoredEntry, late: Annotations) -> None:
-        client = self._named(stored.client, stored)
-        server = self._named(stored.server, stored)
-        late.request["_communication"] = {"src": client, "dst": server}
-        late.response["_communication"] = {"src": server, "dst": client}
-
-    def _named(self, endpoint: Endpoint, stored: StoredEntry) -> dict[str, Any]:
-        name = self.names.lookup(endpoint.ip, client=stored.client.ip, time=stored.timeline.begin)
-        return {"ip": endpoint.ip, "host": name or endpoint.ip, "port": endpoint.port}
-
-    def connections(self) -> Iterator[dict[str, Any]]:
-        """`log._connections`, by first frame."""
-        counts = self.spool.exchange_counts()
-        for stored in self.spool.connections():
-            fields = msgspec.json.decode(stored.fields)
-            fields.pop("_tlsError", None)
-            yield {
-                "id": stored.id,
-                "client": self._named_end(stored.client, stored),
-                "server": self._named_end(stored.server, stored),
-                "_communityId": stored.community_id,
-                **fields,
-                "exchanges": counts.get(int(stored.id), 0),
-            }
-
-    def _named_end(self, endpoint: Endpoint, stored: StoredConnection) -> dict[str, Any]:
-        name = self.names.lookup(endpoint.ip, client=stored.client.ip, time=stored.first)
-        if name is None and endpoint == stored.server:
-            name = stored.sni
-        return {"ip": endpoint.ip, "host": name or endpoint.ip, "port": endpoint.port}
-
-    def _tls_errors(self) -> Iterator[dict[str, Any]]:
-        for stored in self.spool.connections():
-            error = msgspec.json.decode(stored.fields).get("_tlsError")
-            if error is not None:
-                yield error
 
 
 def _read_text(path: Path) -> str:

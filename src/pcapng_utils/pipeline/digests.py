@@ -42,7 +42,8 @@ class DigestedSource:
 
     def __init__(self, source: BinaryIO, algorithm: str, name: str) -> None:
         """`name` is what messages call it. Raises ValueError for an algorithm that hashlib does not know."""
-        self._source = source
+        # From a pipe, what is there: nobody should wait for the rest.
+        self._read = getattr(source, "read1", source.read)
         self._name = name
         self._hashes = [hashlib.sha256(), hashlib.new(algorithm, usedforsecurity=False)]
         self._size = 0
@@ -53,7 +54,7 @@ class DigestedSource:
     def read(self, size: int = -1) -> bytes:
         """As a stream's; what goes wrong is raised as InputError."""
         try:
-            data = self._source.read(size)
+            data = self._read(size)
         except OSError as error:
             raise unreadable(self._name, error) from None
         if data:

@@ -1,4 +1,4 @@
-"""From capture events to a spool of finished entries and connections.
+"""From capture events to finished entries and connections.
 
 This is the streaming half of a conversion: what it holds in memory are the flows that are open.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol
 
 from pcapng_utils.capture.events import CaptureEvent, PacketBatch, ResolvedName, Secrets
-from pcapng_utils.har.body import SMALL_BODY
+from pcapng_utils.har.body import SMALL_BODY, WriteBlob
 from pcapng_utils.har.connections import connection_fields, decryption_state, tls_error
 from pcapng_utils.har.entry import Entry, EntryBuilder
 from pcapng_utils.har.problems import ProblemLog
-from pcapng_utils.har.spool import Spool, StoredConnection, encode_fields
+from pcapng_utils.har.spool import StoredConnection, encode_fields
 from pcapng_utils.http.body import Body
 from pcapng_utils.http.exchange import Exchange, Message
 from pcapng_utils.layers import DatagramLayer, Problem, SegmentLayer
@@ -34,6 +34,23 @@ _LARGEST_DNS_MESSAGE: Final = 65_535
 
 EnrichEntry = Callable[[Entry], None]
 """Something that is added to an entry while its bodies are at hand."""
+
+
+class Sink(Protocol):
+    """Where entries, connections and DNS exchanges go as they are complete."""
+
+    @property
+    def write_blob(self) -> WriteBlob: ...
+
+    def new_file(self) -> BinaryIO:
+        """A private file, for a body too large for memory."""
+
+    def append(self, entry: Entry) -> int:
+        """Take an entry; returns its ordinal."""
+
+    def append_connection(self, first_frame: int, connection: StoredConnection) -> None: ...
+
+    def append_dns(self, time: int, row: dict[str, Any]) -> None: ...
 
 
 class BuilderOptions(NamedTuple):
@@ -61,7 +78,7 @@ class Dissection:
     """Feed it the events of a capture, then `close` it; the results are in the spool."""
 
     def __init__(
-        self, spool: Spool, secrets: SecretStore, names: Names, problems: ProblemLog, builder: BuilderOptions
+        self, sink: Sink, secrets: SecretStore, names: Names, problems: ProblemLog, builder: BuilderOptions
     ) -> None:
         self.counts = Counts()
         self.secrets_came_late = False
@@ -71,11 +88,11 @@ class Dissection:
         """Told of every exchange with its ordinal in the spool, while its messages are at hand."""
         self.watch_end: Callable[[Conversation], None] | None = None
         """Told of every conversation that has ended."""
-        self._spool = spool
+        self._sink = sink
         self._secrets = secrets
         self._names = names
         self._problems = problems
-        self._builder = EntryBuilder(self._new_body, spool.write_blob if builder.bodies else None, builder.small_body)
+        self._builder = EntryBuilder(self._new_body, sink.write_blob if builder.bodies else None, builder.small_body)
         self._services = Services(
             secrets, self._new_body, self._emit, problems.add, self._on_dns, self._quic_knows, self._quic_router
         )
@@ -107,7 +124,7 @@ class Dissection:
         self._network.close()
 
     def _new_body(self) -> Body:
-        return Body(self._spool.new_file)
+        return Body(self._sink.new_file)
 
     def _on_flow(self, flow: Flow) -> SegmentLayer | DatagramLayer | None:
         conversation = self._conversations[flow.id] = Conversation(flow, self._services)
@@ -135,14 +152,15 @@ class Dissection:
             enrich(entry)
         message = exchange.request or exchange.response
         self.counts.exchanges[message.version if message else ""] += 1
-        ordinal = self._spool.append(entry)
+        entry.first = conversation.exchanges == 1
+        ordinal = self._sink.append(entry)
         if self.watch is not None:
             self.watch(ordinal, exchange, conversation)
 
     def _on_dns(self, exchange: DnsExchange) -> None:
         self._names.learn_dns(exchange)
         self._lookups.add(exchange)
-        self._spool.append_dns(exchange.time, dns_row(exchange))
+        self._sink.append_dns(exchange.time, dns_row(exchange))
 
     def _look_for_dns(self, exchange: Exchange, conversation: Conversation) -> None:
         """DNS over HTTPS (RFC 8484)."""
@@ -171,7 +189,7 @@ class Dissection:
             self._names.learn(flow.server.ip, tls.sni, flow.first, flow.client.ip)
         if tls is not None and any(tls.unread):
             fields["_tlsError"] = tls_error(flow, tls)
-        self._spool.append_connection(
+        self._sink.append_connection(
             flow.first_frame,
             StoredConnection(
                 id=flow.id,

@@ -1,0 +1,52 @@
+"""Exchanges as lines of JSON, each as soon as it is complete: for captures that do not end."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+from pcapng_utils.har.body import WriteBlob
+from pcapng_utils.har.entry import Entry
+from pcapng_utils.har.spool import Spool, StoredConnection, stored_entry
+from pcapng_utils.har.writer import Annotations, HarWriter
+from pcapng_utils.net.names import Names
+from pcapng_utils.pipeline.options import Options
+from pcapng_utils.pipeline.output import add_names
+
+
+class LineSink:
+    """A `Sink` that keeps nothing: of attribution, which needs whole flows, and of connections it knows nothing."""
+
+    def __init__(self, out: BinaryIO, spool: Spool, names: Names, options: Options) -> None:
+        """`spool` holds large bodies while their entry is written."""
+        self._out = out
+        self._spool = spool
+        self._names = names
+        self._options = options
+        self._writer = HarWriter(out, indent=0, ensure_ascii=options.ensure_ascii)
+        self._count = 0
+
+    @property
+    def write_blob(self) -> WriteBlob:
+        return self._spool.write_blob
+
+    def new_file(self) -> BinaryIO:
+        return self._spool.new_file()
+
+    def append(self, entry: Entry) -> int:
+        stored = stored_entry(entry)
+        if self._options.filters.admits(entry.timeline.begin, {entry.url_host, entry.server.ip}, set(entry.processes)):
+            late = Annotations()
+            add_names(self._names, stored, late)
+            for piece in self._writer.entry(self._spool, stored, first=entry.first, late=late):
+                self._writer.put(piece)
+            self._out.write(b"\n")
+            self._out.flush()
+        self._spool.empty()
+        self._count += 1
+        return self._count - 1
+
+    def append_connection(self, first_frame: int, connection: StoredConnection) -> None:
+        pass
+
+    def append_dns(self, time: int, row: dict[str, Any]) -> None:
+        pass
