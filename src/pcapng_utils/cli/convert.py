@@ -69,16 +69,18 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 
 
 def moment(text: str) -> int:
-    """A time in ns since the epoch. Raises ValueError if it is none that can be."""
+    """A time in ns since the epoch. Raises ValueError if it is none that a capture can hold."""
     try:
-        try:
-            return int(Decimal(text).scaleb(9))
-        except InvalidOperation:
-            parsed = datetime.fromisoformat(text)
-            since = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - _EPOCH
-            return since // timedelta(microseconds=1) * 1000
+        ns = int(Decimal(text).scaleb(9))
+    except InvalidOperation:
+        parsed = datetime.fromisoformat(text)
+        since = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - _EPOCH
+        ns = since // timedelta(microseconds=1) * 1000
     except OverflowError as error:
         raise ValueError(str(error)) from None
+    if abs(ns) >= 1 << 63:
+        raise ValueError(text)
+    return ns
 
 
 def convert(arguments: argparse.Namespace) -> int:

@@ -68,10 +68,14 @@ class Options:
         if not self.bodies:
             asked["bodies"] = False
         filters = {
-            "from": self.filters.begin and self.filters.begin / 1e9,
-            "to": self.filters.end and self.filters.end / 1e9,
-            "hosts": list(self.filters.hosts),
-            "processes": list(self.filters.processes),
+            "from": _seconds(self.filters.begin),
+            "to": _seconds(self.filters.end),
+            "hosts": list(self.filters.hosts) or None,
+            "processes": list(self.filters.processes) or None,
         }
-        asked.update({name: value for name, value in filters.items() if value})
+        asked.update({name: value for name, value in filters.items() if value is not None})
         return asked
+
+
+def _seconds(ns: int | None) -> float | None:
+    return None if ns is None else ns / 1e9
