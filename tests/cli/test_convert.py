@@ -1,0 +1,146 @@
+"""The command `pcapng-utils convert`."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.capture.making import enhanced, interface, section
+from tests.cli.making import HOST, capture, conversation, entries, experiment, har, run, run_apart, start
+from tests.net.wire import START
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return experiment(tmp_path / "experiment")
+
+
+def convert(*arguments: str | Path) -> str:
+    done = run("convert", *arguments)
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr.decode()
+    return done.stderr.decode()
+
+
+def test_an_experiment_or_its_capture_gives_the_same(folder: Path, tmp_path: Path) -> None:
+    convert(folder, "-o", tmp_path / "a.har")
+    convert(folder / "traffic.pcap", "-o", tmp_path / "b.har")
+    a, b = har(tmp_path / "a.har"), har(tmp_path / "b.har")
+    for one in (a, b):
+        del one["log"]["creator"]["_metadata"]["creation_datetime"]
+    assert a == b
+    convert(folder)
+    assert (folder / "traffic.har").exists()
+
+
+@pytest.mark.parametrize("form", ["pcap", "pcap.gz", "pcapng"])
+def test_captures_of_all_kinds_give_the_same_entries(folder: Path, tmp_path: Path, form: str) -> None:
+    plain = capture()
+    ticks = START // 1000
+    blocks = b"".join(enhanced(packet, ticks + 1000 * number) for number, packet in enumerate(conversation()))
+    data = {"pcap": plain, "pcap.gz": gzip.compress(plain), "pcapng": section() + interface() + blocks}[form]
+    path = tmp_path / f"x.{form}"
+    path.write_bytes(data)
+    convert(path, "-o", tmp_path / "a.har")
+    convert(folder, "-o", tmp_path / "b.har", "-cf", "", "-sf", "")
+    assert entries(tmp_path / "a.har") == entries(tmp_path / "b.har")
+
+
+def test_standard_streams_serve_as_files(folder: Path, tmp_path: Path) -> None:
+    done = run_apart("convert", "-", "-o", "-", stdin=capture())
+    assert done.returncode == 0
+    convert(folder / "traffic.pcap", "-o", tmp_path / "a.har", "-cf", "", "-sf", "")
+    assert json.loads(done.stdout)["log"]["entries"] == entries(tmp_path / "a.har")
+    assert b"standard output" in done.stderr
+    assert run_apart("convert", "-", stdin=capture()).returncode == 2
+
+
+def test_the_same_input_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    texts = []
+    for name, seed, zone in (("a", "1", "UTC"), ("b", "2", "Asia/Tokyo")):
+        done = run_apart("convert", folder, "-o", tmp_path / name, PYTHONHASHSEED=seed, TZ=zone, LC_ALL="C")
+        assert done.returncode == 0
+        lines = (tmp_path / name).read_bytes().splitlines()
+        texts.append([line for line in lines if b"creation_datetime" not in line])
+    assert texts[0] == texts[1]
+
+
+def test_compact_and_escaped_it_is_the_same_document(folder: Path, tmp_path: Path) -> None:
+    convert(folder, "-o", tmp_path / "a.har")
+    convert(folder, "-o", tmp_path / "b.har", "--compact", "--ensure-ascii")
+    assert entries(tmp_path / "a.har") == entries(tmp_path / "b.har")
+    assert (tmp_path / "b.har").read_bytes().isascii()
+    assert len((tmp_path / "b.har").read_bytes().splitlines()) < 30
+
+
+def test_bodies_may_be_left_out(folder: Path) -> None:
+    convert(folder, "--no-bodies")
+    (entry,) = entries(folder / "traffic.har")
+    assert "text" not in entry["response"]["content"] and "postData" not in entry["request"]
+    assert entry["response"]["content"]["size"] == 8
+    assert entry["response"]["content"]["_sha256"] and entry["request"]["_content"]["_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--from", "1700000000.003"], 1),
+        (["--from", "1700000000.004"], 0),
+        (["--to", "1700000000.003"], 0),
+        (["--to", "2023-11-14T22:13:20.004"], 1),
+        (["--from", "2023-11-14T23:13:20.004+01:00"], 0),
+        (["--from", "1970-01-01"], 1),
+        (["--host", HOST], 1),
+        (["--host", "example"], 1),
+        (["--host", "other.example"], 0),
+        (["--host", "other.example", "--host", "203.0.113.7"], 1),
+    ],
+)
+def test_filters_narrow_what_is_written(folder: Path, options: list[str], found: int) -> None:
+    convert(folder, *options)
+    written = har(folder / "traffic.har")["log"]
+    assert len(written["entries"]) == found
+    assert written["creator"]["_metadata"]["options"] != {}
+
+
+def test_the_summary_says_what_was_found_and_can_be_switched_off(folder: Path) -> None:
+    summary = convert(folder)
+    for line in ("Packets      7 in", "Connections  1", "Exchanges    1: 1 HTTP/1.1", "traffic.har"):
+        assert line in summary
+    assert convert(folder, "-f", "-q") == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--min-confidence", "1.5"],
+        ["--attribution", "guess"],
+        ["--from", "yesterday"],
+        ["--to", "nan"],
+        ["--to", "1e999"],
+        ["--from", "inf"],
+        ["-o", "/"],
+        ["-o", "/no/such/folder/x.har"],
+        ["--no-such-option"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(folder: Path, options: list[str]) -> None:
+    assert run("convert", folder, *options).returncode == 2
+    assert not (folder / "traffic.har").exists()
+
+
+def test_the_input_is_never_the_output(folder: Path) -> None:
+    before = (folder / "traffic.pcap").read_bytes()
+    assert run("convert", folder, "-f", "-o", folder / "traffic.pcap").returncode == 2
+    assert (folder / "traffic.pcap").read_bytes() == before
+
+
+def test_a_reader_that_leaves_early_is_no_error(folder: Path) -> None:
+    with start("convert", folder, "-o", "-", "-q") as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode in (0, 141)
+    assert errors == b""
