@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from pcapng_utils.errors import UsageError
 from pcapng_utils.experiment import Experiment
@@ -14,15 +15,17 @@ from pcapng_utils.pipeline.convert import Conversion
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.tshark import Tshark
 
+_JSON_DEFAULTS: Final[dict[str, Any]] = {"indent": 2, "ensure_ascii": False, "allow_nan": False}
+
 
 def pcapng_to_har(
     input_file: Path | str,
     output_file: Path | str | None = None,
     *,
     tshark: Tshark | None = None,
-    output_raw_tshark: Path | str | None = None,
-    socket_operations_file: Path | str | None = None,
-    cryptography_operations_file: Path | str | None = None,
+    output_raw_tshark: Path | str | bool | None = None,
+    socket_operations_file: Path | str | Literal[False] | None = None,
+    cryptography_operations_file: Path | str | Literal[False] | None = None,
     overwrite: bool = False,
     systematic_time_shift: float | None = None,
     **json_dump_kws: Any,
@@ -30,19 +33,20 @@ def pcapng_to_har(
     """Convert a capture (or an experiment's folder) to a HAR file; the files beside it are found by their names.
 
     `output_file` None: the capture with suffix .har. `tshark`: its `hash_algo` and `hosts_file` are obeyed.
-    `socket_operations_file`, `cryptography_operations_file`: None is the file beside the capture; an empty string
-    switches it off. `systematic_time_shift`: seconds to add to network times to get the phone's; None: estimated.
-    `json_dump_kws` go to the standard library's `json.dump`; without them, the JSON is indented by 2.
+    `socket_operations_file`, `cryptography_operations_file`: None is the file beside the capture; an empty string or
+    False switches it off. `systematic_time_shift`: seconds to add to network times to get the phone's; None: estimated.
+    `json_dump_kws` go to the standard library's `json.dump`, over `indent=2, ensure_ascii=False, allow_nan=False`;
+    with them the whole HAR is held in memory.
 
     Raises FileExistsError if the output exists and is not to be overwritten, InputError if an input cannot be used,
     UsageError for `output_raw_tshark`, OSError if the output cannot be written.
     """
-    if output_raw_tshark is not None:
-        raise UsageError("output_raw_tshark: no tshark is run, so there is no output of it")
+    if output_raw_tshark:
+        raise UsageError("output_raw_tshark: no tshark is run, so there is no output of it.")
     experiment = Experiment.of(Path(input_file))
     output = Path(output_file) if output_file is not None else experiment.capture.with_suffix(".har")
     if output.exists() and not overwrite:
-        raise FileExistsError(f"{output} exists, and overwrite is not set")
+        raise FileExistsError(errno.EEXIST, "exists, and overwrite is not set", str(output))
     options = Options(
         keylogs=(experiment.keylog,) if experiment.keylog else (),
         hosts_file=tshark.hosts_file if tshark else None,
@@ -62,10 +66,10 @@ def pcapng_to_har(
             conversion.write(plain)
             har = json.loads(plain.read_bytes())
     with whole_or_nothing(output) as file:
-        file.write(json.dumps(har, **json_dump_kws).encode())
+        file.write(json.dumps(har, **{**_JSON_DEFAULTS, **json_dump_kws}).encode())
 
 
-def _file_or_none(asked: Path | str | None, found: Path | None) -> Path | None:
+def _file_or_none(asked: Path | str | Literal[False] | None, found: Path | None) -> Path | None:
     if asked is None:
         return found
-    return Path(asked) if str(asked) else None
+    return Path(asked) if asked else None
