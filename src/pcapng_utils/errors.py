@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -18,3 +20,16 @@ def unreadable(path: Path | str, error: OSError) -> InputError:
     """What the system says of an input, as a sentence that names it."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     return InputError(f"{path} cannot be read: {reason}.")
+
+
+@contextlib.contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Have an OSError that names no file (a disk that is full names none) name this one."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error

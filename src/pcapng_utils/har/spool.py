@@ -6,6 +6,7 @@ that, so that nothing is left of it however the process ends.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
@@ -83,7 +84,8 @@ class Spool:
         return private_file(self.folder)
 
     def close(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # what still waits to be written is not needed any more
+            self._file.close()
 
     def empty(self) -> None:
         """Forget the blobs that were written: whoever wanted them has read them."""

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from pcapng_utils.errors import naming
 from pcapng_utils.har.spool import Spool, StoredEntry
 from pcapng_utils.har.timings import timing
 
@@ -138,10 +139,13 @@ codecs.register_error("json-escape", _json_escape)
 @contextlib.contextmanager
 def whole_or_nothing(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the name `path` only when the block ends well; else nothing of it is left."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb", buffering=1 << 18) as file:
+        with naming(path), os.fdopen(descriptor, "wb", buffering=1 << 18) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

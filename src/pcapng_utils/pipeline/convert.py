@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 from pcapng_utils import __version__
 from pcapng_utils.capture.errors import CaptureError
 from pcapng_utils.capture.reader import CaptureReader
-from pcapng_utils.errors import InputError, unreadable
+from pcapng_utils.errors import InputError, naming, unreadable
 from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.problems import ProblemLog
 from pcapng_utils.har.spool import Spool
@@ -107,19 +108,21 @@ class Conversion:
                 reader = CaptureReader(cast(BinaryIO, source), str(self.capture))
             except CaptureError as error:
                 raise InputError(str(error)) from None
-            for event in reader:
-                self._dissection.feed(event)
-                progress(reader.size)
-            self._dissection.close()
+            with naming(tempfile.gettempdir()):
+                for event in reader:
+                    self._dissection.feed(event)
+                    progress(reader.size)
+                self._dissection.close()
             return source.finish(self.capture.name)
 
     def write(self, output: Path | None) -> None:
         """Write the HAR to a file, whole or not at all; None: to standard output. Raises OSError."""
         if output is None:
-            self._write_to(sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            with naming("standard output"):
+                self._write_to(sys.stdout.buffer)
+                sys.stdout.buffer.flush()
         elif output.exists() and not output.is_file():  # a device or a pipe: there is nothing to be replaced
-            with output.open("wb") as file:
+            with naming(output), output.open("wb") as file:
                 self._write_to(file)
         else:
             with whole_or_nothing(output) as file:
