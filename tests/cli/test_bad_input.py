@@ -1,0 +1,226 @@
+"""Input that cannot be used, and output that cannot be written: a sentence, an exit code, and nothing half-written."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.making import TRACE, capture, conversation, entries, experiment, har, run, run_apart, start
+from tests.net.wire import ACK, PSH, tcp
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return experiment(tmp_path / "experiment")
+
+
+def refused(*arguments: str | Path, code: int = 1, legacy: bool = False) -> str:
+    """What the command says in the one line it may say when it can do nothing."""
+    done = run(*arguments, legacy=legacy)
+    message = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (code, b""), message
+    assert message.count("\n") == 1 and "Error" not in message, message
+    return message
+
+
+NO_CAPTURES = {
+    "empty": b"",
+    "text": b"Dear reader, this is no capture.\n" * 50,
+    "json": b'{"log": {"entries": []}}',
+    "a byte": b"\xa1",
+    "gzip of text": gzip.compress(b"no capture at all" * 9),
+    "zeros": bytes(100_000),
+}
+
+
+@pytest.mark.parametrize("data", list(NO_CAPTURES.values()), ids=list(NO_CAPTURES))
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_file_that_is_no_capture(tmp_path: Path, data: bytes, legacy: bool) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(data)
+    command: list[str | Path] = ["-i", path] if legacy else ["convert", path]
+    assert str(path) in refused(*command, legacy=legacy)
+    assert [file.name for file in tmp_path.iterdir()] == ["x.pcap"]
+
+
+def test_input_that_is_not_there(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.pcap"
+    assert str(missing) in refused("convert", missing)
+    assert str(missing) in refused("-i", missing, legacy=True)
+
+
+def test_a_folder_with_no_capture_or_with_several(tmp_path: Path) -> None:
+    assert "no capture" in refused("convert", tmp_path)
+    for name in ("a.pcap", "b.pcapng"):
+        (tmp_path / name).write_bytes(capture())
+    assert "2 captures" in refused("convert", tmp_path)
+
+
+def problems(path: Path) -> dict[str, str]:
+    return {row["kind"]: row["message"] for row in har(path)["log"]["_problems"]}
+
+
+@pytest.mark.parametrize("cut", [1, 10, 16])
+def test_a_capture_cut_short_is_read_as_far_as_it_goes(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(capture([*conversation(), tcp(0, 9, 9, PSH | ACK, bytes(40))])[:-cut])
+    done = run("convert", path)
+    assert done.returncode == 0 and b"Problems" in done.stderr
+    assert len(entries(tmp_path / "x.har")) == 1
+    assert any("cut" in message or "end" in message for message in problems(tmp_path / "x.har").values())
+
+
+def test_a_capture_without_packets_gives_a_har_without_entries(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(capture([]))
+    assert run("convert", path).returncode == 0
+    assert entries(tmp_path / "x.har") == []
+
+
+def test_a_key_log_that_is_not_there(folder: Path) -> None:
+    assert "keys.txt" in refused("convert", folder, "-k", folder / "keys.txt")
+    assert not (folder / "traffic.har").exists()
+
+
+@pytest.mark.parametrize("keys", [b"CLIENT_RANDOM 12 34\nno key\n", os.urandom(5000), b"\n# comment\n", b""])
+def test_bad_lines_of_a_key_log_are_counted_and_passed_over(folder: Path, keys: bytes) -> None:
+    (folder / "sslkeylog.txt").write_bytes(keys)
+    done = run("convert", folder)
+    assert done.returncode == 0
+    assert len(entries(folder / "traffic.har")) == 1
+    bad = b"no key" in keys or len(keys) > 100
+    assert ("keylog-bad-line" in problems(folder / "traffic.har")) == bad
+    assert (b"keylog-bad-line" in done.stderr) == bad
+
+
+def test_a_hosts_file_that_is_not_there(folder: Path) -> None:
+    assert "nowhere" in refused("convert", folder, "--hosts-file", folder / "nowhere")
+
+
+LOGS = ("socket_trace.json", "aes_info.json")
+
+
+@pytest.mark.parametrize("name", LOGS)
+@pytest.mark.parametrize("text", ["no json", '{"a": 1}', "[1, 2, 3]", "\x00\x01", '"text"'])
+def test_a_log_of_the_phone_that_is_none(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    assert name in refused("convert", folder)
+    assert not (folder / "traffic.har").exists()
+
+
+@pytest.mark.parametrize(("name", "option"), [("socket_trace.json", "-sf"), ("aes_info.json", "-cf")])
+def test_a_log_of_the_phone_that_is_not_there(folder: Path, name: str, option: str) -> None:
+    assert "nowhere.json" in refused("convert", folder, option, folder / "nowhere.json")
+    assert "experiment" in refused("convert", folder, option, folder)
+
+
+@pytest.mark.parametrize("name", LOGS)
+@pytest.mark.parametrize("text", ["", "[]", " [ ] "])
+def test_a_log_of_the_phone_that_is_empty_is_as_good_as_none(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    assert run("convert", folder).returncode == 0
+    assert len(entries(folder / "traffic.har")) == 1
+
+
+def test_a_trace_cut_short_is_read_as_far_as_it_goes_and_says_so(folder: Path) -> None:
+    text = json.dumps(TRACE)
+    (folder / "socket_trace.json").write_text(text[:-40])
+    done = run("convert", folder)
+    assert done.returncode == 0 and b"socket-trace" in done.stderr
+    (entry,) = entries(folder / "traffic.har")
+    assert entry["request"]["_attribution"]["operations"] == [0]
+
+
+def test_malformed_records_are_passed_over_counted_and_shown(folder: Path) -> None:
+    lacking = {**TRACE[0], "data": {"socket_fd": 1}}
+    (folder / "socket_trace.json").write_text(json.dumps([lacking, {"x": 1}, *TRACE]))
+    (folder / "aes_info.json").write_text(json.dumps([{"data": {"in": "no hex", "out": "00"}}, {"timestamp": 1}]))
+    done = run("convert", folder)
+    assert done.returncode == 0
+    details = {row["kind"]: row.get("detail") for row in har(folder / "traffic.har")["log"]["_problems"]}
+    assert details["socket-trace-bad-record"] == details["cipher-log-bad-record"] == "2 records"
+    assert b"socket-trace-bad-record" in done.stderr and b"cipher-log-bad-record" in done.stderr
+
+
+def test_nothing_of_a_capture_is_obeyed_by_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "bad\x1b[31m\nname.pcap"
+    path.write_bytes(b"no capture")
+    done = run("convert", path)
+    assert done.returncode == 1 and b"\x1b" not in done.stderr and done.stderr.count(b"\n") == 1
+
+
+def test_a_device_that_is_full(folder: Path) -> None:
+    message = refused("convert", folder, "-o", "/dev/full", "-q")
+    assert "/dev/full" in message and "No space left" in message
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that holds 64 KB."""
+    point = tmp_path / "disk"
+    point.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", point], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    yield point
+    subprocess.run(["umount", point], check=True)
+
+
+def large(folder: Path) -> Path:
+    body = bytes(range(256)) * 1200
+    sent = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    packets = [*conversation()[:3]]
+    packets += [tcp(0, 101 + at, 501, PSH | ACK, sent[at : at + 1400]) for at in range(0, len(sent), 1400)]
+    return experiment(folder, data=capture(packets))
+
+
+@needs_root
+def test_a_disk_that_is_full_keeps_what_it_had(small_disk: Path, tmp_path: Path) -> None:
+    output = small_disk / "out.har"
+    output.write_text("before")
+    message = refused("convert", large(tmp_path / "large"), "-f", "-q", "-o", output)
+    assert str(output) in message and "No space left" in message
+    assert [path.name for path in small_disk.iterdir()] == ["out.har"]
+    assert output.read_text() == "before"
+
+
+@needs_root
+def test_a_full_folder_for_temporary_files_is_named(small_disk: Path, tmp_path: Path) -> None:
+    done = run_apart("convert", large(tmp_path / "large"), "-q", TMPDIR=str(small_disk))
+    message = done.stderr.decode()
+    assert done.returncode == 1 and message.count("\n") == 1
+    assert str(small_disk) in message and "No space left" in message
+    assert not (tmp_path / "large" / "traffic.har").exists()
+
+
+@needs_root
+def test_a_folder_that_cannot_be_written(folder: Path, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    message = refused("convert", folder, "-q", "-o", small_disk / "out.har")
+    assert str(small_disk / "out.har") in message and "Read-only" in message
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    with start("convert", "-", "-o", tmp_path / "out.har") as process:
+        assert process.stdin is not None and process.stderr is not None
+        process.stdin.write(capture())
+        process.stdin.flush()
+        time.sleep(0.5)
+        process.send_signal(number)
+        message = process.stderr.read()
+    assert process.returncode == 128 + number or process.returncode == 128 + signal.SIGTERM
+    assert b"nothing was written" in message and b"Traceback" not in message
+    assert list(tmp_path.iterdir()) == []
