@@ -258,16 +258,17 @@ class Http2Connection:
             self._problem(
                 direction, "bad-block", "an HTTP/2 header block could not be read", block.stamps[0], section.error
             )
-        sender = direction
         if block.promised:
-            sender = CLIENT  # whose request this would be
-            stream = self._streams.open(block.promised, pushed=True)
-        else:
-            stream = self._open(direction, block.stream, block.stamps[0])
+            promised = self._streams.open(block.promised, pushed=True)
+            if promised is not None:
+                promised.promise(section, len(compressed), block.stamps)
+                self._settle(promised)
+            return
+        stream = self._open(direction, block.stream, block.stamps[0])
         if stream is None:
             return
         last = bool(block.flags & END_STREAM)
-        stream.section(sender, section, len(compressed), block.stamps, last=last)
+        stream.section(direction, section, len(compressed), block.stamps, last=last)
         if last:
             self._end(stream, direction, block.stamps[-1])
 
@@ -304,8 +305,8 @@ class Http2Connection:
 
     def _settle(self, stream: Stream) -> None:
         self._streams.settle(stream)
-        if stream.done[SERVER] and stream.exchange.request is None:
-            if stream.id < self._newest:
+        if stream.done[SERVER] and not stream.done[CLIENT] and stream.exchange.request is None:
+            if stream.id < self._newest or stream.exchange.pushed:
                 self._streams.linger(stream)
             else:
                 heappush(self._unrequested, stream.id)

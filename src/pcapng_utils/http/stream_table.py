@@ -7,7 +7,7 @@ streams linger, a limited number of them, until the other side ends too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pcapng_utils.http.streams import Services, Stream
 from pcapng_utils.layers import CLIENT, SERVER
@@ -16,9 +16,11 @@ from pcapng_utils.layers import CLIENT, SERVER
 class StreamTable:
     """Opens streams, finds them, and has them hand on their exchanges when they are over."""
 
-    __slots__ = ("_finished", "_lingering", "_services", "_streams")
+    __slots__ = ("_finished", "_lingering", "_on_finish", "_services", "_streams")
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, on_finish: Callable[[int], None] | None = None) -> None:
+        """`on_finish` is told the identifier of each stream that is over."""
+        self._on_finish = on_finish
         self._services = services
         self._streams: dict[int, Stream] = {}
         self._finished: dict[int, None] = {}
@@ -48,6 +50,8 @@ class StreamTable:
 
     def linger(self, stream: Stream) -> None:
         """Wait for the end of a stream of which little more is to be expected, but not for ever."""
+        if stream.id not in self._streams:
+            return
         self._lingering[stream.id] = None
         if len(self._lingering) > self._services.limits.lingering:
             self.finish(self._streams[next(iter(self._lingering))])
@@ -60,6 +64,8 @@ class StreamTable:
         self._finished[stream.id] = None
         if len(self._finished) > self._services.limits.finished:
             del self._finished[next(iter(self._finished))]
+        if self._on_finish is not None:
+            self._on_finish(stream.id)
         stream.finish()
 
     def __iter__(self) -> Iterator[Stream]:

@@ -86,9 +86,9 @@ class Stream:
         self.id = stream
         self.exchange = Exchange(None, None, stream=stream, pushed=pushed)
         # All of these by direction:
-        self.done = [pushed, False]
+        self.done = [False, False]
         """Whether the direction sends nothing more."""
-        self._ended = [pushed, False]
+        self._ended = [False, False]
         """Whether it ended in good order."""
         self._end_stamps: list[Stamp | None] = [None, None]
         self._headed = [False, False]
@@ -167,6 +167,15 @@ class Stream:
         self.done[direction] = True
         if self._reset is None or (stamp.first, reason) < self._reset:
             self._reset = stamp.first, reason
+
+    def cut(self, direction: int) -> None:
+        """The direction ended in the middle of something."""
+        self.done[direction] = True
+
+    def promise(self, section: FieldSection, size: int, stamps: Sequence[Stamp]) -> None:
+        """The request that the server supposes, from a PUSH_PROMISE: all that the client would have sent."""
+        self.section(CLIENT, section, size, stamps)
+        self.end(CLIENT, stamps[-1])
 
     def refuse(self, reason: str) -> None:
         """The peer said that it did not look at this stream: `reason` as in `Exchange.reset`."""
