@@ -45,7 +45,14 @@ def _read(der: bytes, sha256: str) -> Certificate:
     from cryptography import x509
 
     # What the parser raises for malformed fields; it reads most of them only when asked.
-    malformed = (ValueError, TypeError, OverflowError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+    malformed = (
+        ValueError,
+        TypeError,
+        OverflowError,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    )
 
     def text(field: Callable[[x509.Certificate], str]) -> str:
         try:

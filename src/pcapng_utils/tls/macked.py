@@ -128,10 +128,11 @@ class CbcEncryptThenMac(Cbc):
         for count in missing:
             if self._mac.matches(tag, sequence + count, header, ciphertext):
                 return count, content
+        self._chained = False  # its end may be damaged, and the next MAC would not tell
         return None
 
     def skip(self, ciphertext: bytes) -> None:
-        super().skip(ciphertext[: -self._mac.size])
+        self._chained = False  # a wrong IV would go unnoticed, so what was found by searching is no IV
 
 
 class Stream(_Macked):
