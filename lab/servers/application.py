@@ -21,7 +21,7 @@ import brotli  # type: ignore[import-untyped]
 import zstandard
 
 from lab.cipher import AES_KEY, ALGORITHMS, envelope, opened
-from lab.truth import Body, WebSocketMessage, number_in
+from lab.truth import KEY, Body, WebSocketMessage, number_in
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -215,7 +215,7 @@ async def _hints(exchange: Exchange) -> None:
 
 async def _pushing(exchange: Exchange) -> None:
     await exchange.read()
-    await exchange.push("/data?size=200&seed=7")
+    await exchange.push(f"/data?size=200&seed=7&{KEY}={exchange.query['push']}")
     await exchange.respond(200, b"<p>see the pushed one</p>", [(b"content-type", b"text/html")])
 
 

@@ -27,10 +27,11 @@ def running(
     command: Sequence[str],
     log: Path,
     listening: Sequence[tuple[str, int]] = (),
+    ready: bytes = b"",
     stop: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """`command` runs on `host` inside the block, from the moment when it accepts connections on every address of
-    `listening`; its output goes to `log`."""
+    `listening`, and has printed `ready`; its output goes to `log`."""
     with log.open("ab") as output, host.entered():
         server = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[2]
@@ -38,6 +39,7 @@ def running(
     try:
         for address in listening:
             _wait_until_accepting(host, address, server, log)
+        _wait_until_printed(ready, server, log)
         yield server
     finally:
         server.send_signal(stop)
@@ -46,6 +48,14 @@ def running(
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def _wait_until_printed(text: bytes, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while text not in log.read_bytes():
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise ServerError(f"{server.args!r} did not start: {log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.02)
 
 
 def python(module: str, *arguments: str) -> list[str]:
