@@ -49,7 +49,7 @@ def pcapng_to_har(
         raise FileExistsError(errno.EEXIST, "exists, and overwrite is not set", str(output))
     options = Options(
         keylogs=(experiment.keylog,) if experiment.keylog else (),
-        hosts_file=tshark.hosts_file if tshark else None,
+        hosts_file=Path(tshark.hosts_file) if tshark and tshark.hosts_file else None,
         socket_trace=_file_or_none(socket_operations_file, experiment.socket_trace),
         cipher_log=_file_or_none(cryptography_operations_file, experiment.cipher_log),
         metadata=experiment.metadata,

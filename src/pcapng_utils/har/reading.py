@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def read_har(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise unreadable(path, error) from None
     try:
-        har = msgspec.json.decode(text)
+        har = msgspec.json.decode(text.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no HAR: JSON was expected ({error}).") from None
     log = har.get("log") if isinstance(har, dict) else None
