@@ -321,6 +321,7 @@ def test_an_upgraded_connection_answers_the_request_that_asked_for_it() -> None:
     first, second = listener.exchanges
     assert first.request is asked
     assert first.interim == [switched]
+    assert first.tunnel == "h2c"
     assert (first.stream, response_of(first).status, response_of(first).body.getvalue()) == (1, 200, b"hi")
     assert (second.stream, request_of(second).version) == (3, "HTTP/2")
 

@@ -107,6 +107,7 @@ class Http2Connection:
         stream = self._streams.open(1)
         if stream is not None:
             stream.exchange.request = upgraded.request
+            stream.exchange.tunnel = upgraded.tunnel
             stream.exchange.interim += upgraded.interim
             if upgraded.response is not None:
                 stream.exchange.interim.append(upgraded.response)

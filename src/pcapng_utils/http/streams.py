@@ -138,7 +138,7 @@ class Stream:
         """`size` bytes of the content (0: unknown) were lost."""
         if self._layer is not None:
             self._layer.gap(direction, size, stamp)
-        elif not self.exchange.tunnel:
+        elif not self._is_tunnel:
             self._message(direction).lacks("lost-bytes")
             if self._events is not None and direction == SERVER:
                 self._events.gap()
@@ -286,6 +286,10 @@ class Stream:
         if self._held_size > self._services.limits.held:
             self._release(Stream._append)
 
+    @property
+    def _is_tunnel(self) -> bool:
+        return self._takes[CLIENT] is Stream._pass_on
+
     def _pass_on(self, direction: int, data: bytes, stamp: Stamp) -> None:
         if self._layer is not None and data:
             self._layer.data(direction, data, stamp)
@@ -343,7 +347,7 @@ class Stream:
             exchange.response = exchange.interim.pop()
         if self._reset is not None and not all(self._ended):
             exchange.reset = self._reset[1]
-        if not exchange.tunnel:
+        if not self._is_tunnel:
             self._judge(CLIENT)
             self._judge(SERVER)
         if exchange.request is not None and exchange.response is None:
