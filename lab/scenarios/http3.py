@@ -140,8 +140,8 @@ def http3_version2(directory: Path) -> None:
     """QUIC version 2: chosen by Version Negotiation, and at once."""
 
     async def play(stage: Stage) -> None:
-        both = [QuicProtocolVersion.VERSION_1, QuicProtocolVersion.VERSION_2]
-        for versions in (both, [QuicProtocolVersion.VERSION_2]):
+        both: list[int] = [QuicProtocolVersion.VERSION_1, QuicProtocolVersion.VERSION_2]
+        for versions in (both, both[1:]):
             async with Http3Client.open(stage, QuicConfiguration(supported_versions=versions)) as client:
                 await client.fetch("GET", "/data?size=1500")
                 client.request_key_update()

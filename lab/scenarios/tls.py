@@ -67,7 +67,7 @@ def exchange_over(stage: Stage, talk: Conversation, port: int = _PORT) -> Exchan
 
 
 @dataclass(slots=True)
-class _Settings:
+class Settings:
     """What both ends of a connection are told."""
 
     version: str = "TLSv1.3"
@@ -103,7 +103,7 @@ def tls_versions(directory: Path) -> None:
             for identity in (stage.identity, rsa):
                 for options in (0, _NO_EXTENDED_MASTER_SECRET, plain) if version != "TLSv1.3" else (0,):
                     # A CBC suite, so that encrypt-then-MAC has something to say.
-                    settings = _Settings(version, "AES128-SHA:ECDHE+SHA1+AES:@SECLEVEL=0", options, identity)
+                    settings = Settings(version, "AES128-SHA:ECDHE+SHA1+AES:@SECLEVEL=0", options, identity)
                     with conversation(stage, _PORT, settings.contexts(stage), name=HOST) as talk:
                         exchange_over(stage, talk)
 
@@ -122,7 +122,7 @@ def _play_suites(stage: Stage, suites: Iterable[tuple[str, str, str]]) -> None:
     for name, version, authentication in suites:
         if version == "TLSv1.3":
             continue
-        settings = _Settings("TLSv1.2", f"{name}:@SECLEVEL=0", 0, identities.get(authentication))
+        settings = Settings("TLSv1.2", f"{name}:@SECLEVEL=0", 0, identities.get(authentication))
         server, client = settings.contexts(stage)
         if authentication == "None":
             client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
@@ -171,7 +171,7 @@ def tls_resumption(directory: Path) -> None:
     with Stage.built("tls-resumption", directory) as stage, stage.on_phone():
         for version in ("TLSv1", "TLSv1.2", "TLSv1.3"):
             for options in (0, ssl.OP_NO_TICKET):
-                contexts = _Settings(version, _LEGACY, options).contexts(stage)
+                contexts = Settings(version, _LEGACY, options).contexts(stage)
                 session: ssl.SSLSession | None = None
                 for _ in range(3):
                     with conversation(stage, _PORT, contexts, name=HOST, session=session) as talk:
@@ -189,12 +189,12 @@ def tls_handshakes(directory: Path) -> None:
         _retried(stage)
         _with_client_certificate(stage)
         _with_large_certificate(stage)
-        server, client = _Settings().contexts(stage)
+        server, client = Settings().contexts(stage)
         for context in (server, client):
             context.options &= ~ssl.OP_ENABLE_MIDDLEBOX_COMPAT
         with conversation(stage, _PORT, (server, client), name=HOST) as talk:
             exchange_over(stage, talk)
-        contexts = _Settings("TLSv1.2").contexts(stage)
+        contexts = Settings("TLSv1.2").contexts(stage)
         contexts[1].check_hostname = False
         with conversation(stage, _PORT, contexts) as talk:
             exchange_over(stage, talk)
@@ -204,7 +204,7 @@ def tls_handshakes(directory: Path) -> None:
 
 def _retried(stage: Stage) -> None:
     """The server knows only a group for which the client sent no share."""
-    server, client = _Settings().contexts(stage)
+    server, client = Settings().contexts(stage)
     server.set_ecdh_curve("secp384r1")
     with conversation(stage, _PORT, (server, client), name=HOST) as talk:
         exchange_over(stage, talk)
@@ -214,7 +214,7 @@ def _retried(stage: Stage) -> None:
 def _with_client_certificate(stage: Stage) -> None:
     mine = stage.authority.issue("client", ("phone.lab.test",))
     for version in ("TLSv1.2", "TLSv1.3"):
-        server, client = _Settings(version).contexts(stage)
+        server, client = Settings(version).contexts(stage)
         server.verify_mode = ssl.CERT_REQUIRED
         server.load_verify_locations(stage.authority.certificate)
         client.load_cert_chain(mine.certificate, mine.key)
@@ -226,13 +226,13 @@ def _with_client_certificate(stage: Stage) -> None:
 def _with_large_certificate(stage: Stage) -> None:
     large = stage.authority.issue("large", ("*.lab.test",), padding=20_000)
     for version in ("TLSv1.2", "TLSv1.3"):
-        with conversation(stage, _PORT, _Settings(version, identity=large).contexts(stage), name=HOST) as talk:
+        with conversation(stage, _PORT, Settings(version, identity=large).contexts(stage), name=HOST) as talk:
             exchange_over(stage, talk)
 
 
 def _failed(stage: Stage) -> None:
-    server = _Settings("TLSv1.2", "ECDHE+AESGCM").contexts(stage)[0]
-    client = _Settings("TLSv1.2", "AES128-SHA:@SECLEVEL=0").contexts(stage)[1]
+    server = Settings("TLSv1.2", "ECDHE+AESGCM").contexts(stage)[0]
+    client = Settings("TLSv1.2", "AES128-SHA:@SECLEVEL=0").contexts(stage)[1]
     try:
         with conversation(stage, _PORT, (server, client), name=HOST):
             pass
@@ -322,7 +322,7 @@ def tls_missing_keys(directory: Path) -> None:
         for version in ("TLSv1.2", "TLSv1.3"):
             for note, prefix in keep.items():
                 stage.keylog.write_bytes(b"")
-                with conversation(stage, _PORT, _Settings(version).contexts(stage), name=HOST) as talk:
+                with conversation(stage, _PORT, Settings(version).contexts(stage), name=HOST) as talk:
                     exchange = exchange_over(stage, talk)
                 lines = [line for line in stage.keylog.read_text().splitlines() if line.startswith(prefix)]
                 whole += "".join(f"{line}\n" for line in lines)
