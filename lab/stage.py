@@ -45,6 +45,11 @@ class Stage:
         return self.directory / ("traffic.pcapng" if self.form == "pcapng" else "traffic.pcap")
 
     @property
+    def page(self) -> Path:
+        """What servers answer to /page."""
+        return self.work / "page.html"
+
+    @property
     def server(self) -> str:
         """The first of the servers' addresses."""
         return self.network.internet.address
@@ -96,7 +101,7 @@ class Stage:
     ) -> Iterator[None]:
         """Hypercorn at the first server's address, on these ports."""
         listening = Listening(*([f"{self.server}:{port}" for port in ports] for ports in (tls, clear, quic)))
-        with hypercorn(self.network.internet, self.identity, self.work, listening, **options) as log:
+        with hypercorn(self.network.internet, self.identity, self.work, listening, page=self.page, **options) as log:
             self.server_log = log
             yield
 
@@ -136,8 +141,11 @@ def _reconcile(exchange: Exchange, record: dict[str, Any]) -> None:
     sent = Body(**record["response"])
     if exchange.method == "HEAD" or not exchange.status:
         sent = Body.of(b"") if exchange.status else sent
-    if exchange.response.size == NOT_DECODED and exchange.response.transferred == sent.transferred:
+    body = exchange.response
+    if body.size == NOT_DECODED and body.transferred in (None, sent.transferred):
         exchange.response = sent
+    if body.transferred is None:
+        body.transferred = sent.transferred
     coded = exchange.request.transferred != exchange.request.size
     facts = (
         ("request body", record["request"] if coded else exchange.request.sha256, record["request"]),

@@ -7,6 +7,7 @@ so the truth does not rest on times, and holds for shared connections, split wri
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ Direction = Literal["out", "in"]
 FAILED: Final = -1
 """Size of a call that moved nothing (EAGAIN)."""
 
-_HERE: Final = str(Path(__file__).parent)
+_DISGUISE: Final = str(Path(__file__).with_name("disguise.py"))
+"""Its own frames are no part of any app."""
 _APP_SUFFIX: Final = ".java"
 """Code whose file has this suffix stands for the app's own: its qualified name is a Java class and method."""
 
@@ -90,7 +92,8 @@ class OperationLog:
         frame = _caller()
         key: list[tuple[CodeType, int]] = []
         while frame is not None:
-            key.append((frame.f_code, frame.f_lineno))
+            if frame.f_code.co_filename != _DISGUISE:
+                key.append((frame.f_code, frame.f_lineno))
             frame = frame.f_back
         known = tuple(key)
         with self._lock:
@@ -103,8 +106,6 @@ class OperationLog:
 
 def _caller() -> FrameType | None:
     """The innermost frame outside of this package's recording."""
-    import sys
-
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back

@@ -229,10 +229,19 @@ async def _rpc(exchange: Exchange) -> None:
 
 
 async def _page(exchange: Exchange) -> None:
-    """A page for browsers: its scripts are given in the URL's query as the lab's scenario wants them."""
+    """A page for browsers."""
     await exchange.read()
     page = Path(os.environ["LAB_PAGE"]).read_bytes()
     await exchange.respond(200, page, [(b"content-type", b"text/html; charset=utf-8")])
+
+
+async def _report(exchange: Exchange) -> None:
+    """What the page's script says that it saw, kept beside the page."""
+    body = await exchange.read()
+    await exchange.respond(200, b"", [])
+    report = Path(os.environ["LAB_PAGE"]).with_name("report.json")
+    report.with_suffix(".part").write_bytes(body)
+    report.with_suffix(".part").rename(report)
 
 
 async def _missing(exchange: Exchange) -> None:
@@ -251,6 +260,7 @@ _HANDLERS: Final[dict[str, Callable[[Exchange], Awaitable[None]]]] = {
     "push": _pushing,
     "rpc": _rpc,
     "page": _page,
+    "report": _report,
     "collect": _data,
     "form": _data,
     "pixel": _data,

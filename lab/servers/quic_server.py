@@ -40,12 +40,17 @@ class QuicOptions:
 
 @contextlib.contextmanager
 def quic_server(
-    host: Host, identity: Identity, directory: Path, address: tuple[str, int], options: QuicOptions
+    host: Host,
+    identity: Identity,
+    directory: Path,
+    address: tuple[str, int],
+    options: QuicOptions,
+    page: Path | None = None,
 ) -> Iterator[Path]:
     """The server runs inside the block; yields its log (`lab.servers.application`)."""
     log = directory / "server.jsonl"
     settings = {"identity": [str(identity.certificate), str(identity.key)], "address": address, **asdict(options)}
-    command = python("lab.servers.quic_server", json.dumps(settings), str(log))
+    command = python("lab.servers.quic_server", json.dumps(settings), str(log), str(page or ""))
     output = directory / "quic.log"
     with running(host, command, output, ready=b"serving"):
         yield log
@@ -156,5 +161,5 @@ async def _main(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["LAB_SERVER_LOG"] = sys.argv[2]
+    os.environ["LAB_SERVER_LOG"], os.environ["LAB_PAGE"] = sys.argv[2:4]
     asyncio.run(_main(json.loads(sys.argv[1])))
