@@ -218,6 +218,16 @@ def test_something_else_than_tls_is_given_up() -> None:
     assert heard.kinds() == {"tls-bad-header", "tls-lost-framing"}
 
 
+@pytest.mark.parametrize("segment", [13, 1460, 60_000])
+def test_a_stream_of_ruins_ends(segment: int) -> None:
+    record = b"\x17\3\3\0\1x"
+    heard = Heard(limits=Limits(scan=1 << 14)).hear([(SERVER, (2 * record + b"?") * 6000)], segment)
+    heard.tls.end(SERVER, 1, 1)
+    heard.tls.close()
+    assert heard.kinds() & {"tls-bad-header", "tls-lost-framing"}
+    assert heard.facts.unread[SERVER] > 0
+
+
 def test_a_record_cut_short_by_the_end_is_told() -> None:
     sender = Sender()
     heard = Heard(sender.keylog).hear([*sender.hellos(), (SERVER, sender.record(b"a") + sender.record(b"b")[:-1])])
@@ -244,7 +254,7 @@ def mangle(data: bytes, heard: Heard, direction: int, random: Random) -> bytes:
     return data
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_no_bytes_raise(seed: int) -> None:
     """Whatever becomes of a real stream: bytes changed, dropped, doubled, with or without notice."""

@@ -13,7 +13,9 @@ it needs to know next.
 from __future__ import annotations
 
 import re
-from typing import Final, Protocol
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import ClassVar, Final, Protocol
 
 from pcapng_utils.layers import Problem, Report
 from pcapng_utils.tls.limits import Limits
@@ -51,14 +53,27 @@ class Receiver(Protocol):
         many records those were, where that is known; `before`: the last of those bytes, as far as captured."""
 
 
+class _State(Enum):
+    """What is to be done with the bytes that come."""
+
+    START = auto()
+    """They may begin with an SSL 2.0 ClientHello."""
+    PLAIN = auto()
+    """Records follow one another."""
+    DAMAGED = auto()
+    """A record with a hole in it is being completed."""
+    HUNTING = auto()
+    """A header is to be found."""
+    DEAD = auto()
+    """None was found; nothing is read any more."""
+
+
 class RecordReader:
     """One direction's records. `parts`, `have` and `need` are public for the sake of the caller's hot path: it appends
     a `Part`, adds its length to `have`, and calls `cut` once `have` has reached `need`."""
 
     __slots__ = (
-        "_dead",
         "_direction",
-        "_hunting",
         "_intact_from",
         "_limits",
         "_lost",
@@ -66,7 +81,7 @@ class RecordReader:
         "_receiver",
         "_report",
         "_scanned",
-        "_start",
+        "_state",
         "have",
         "need",
         "parts",
@@ -81,10 +96,8 @@ class RecordReader:
         self._report = report
         self._limits = limits
         self._more: list[Part] = []
-        self._start = True
+        self._state = _State.START
         self._intact_from = 0
-        self._hunting = False
-        self._dead = False
         self._lost: int | None = 0
         self._scanned = 0
 
@@ -100,8 +113,8 @@ class RecordReader:
 
     def cut(self) -> None:
         """Hand on all records that are complete."""
-        if self._hunting or self._start or self._intact_from or self._dead:
-            self._cut_specially()
+        if self._state is not _State.PLAIN:
+            self._SPECIALLY[self._state](self)
             return
         offset = self._complete() if self.need > HEADER_SIZE and len(self.parts) > 1 else 0
         buffer, first, last, frames = _join(self.parts)
@@ -149,34 +162,30 @@ class RecordReader:
         """Only what begins at `offset` is still to be read."""
         if offset:
             rest = buffer[offset:]
-            (_, time, frame), *more = self._latest()
-            self.parts = [(rest, time, frame), *more] if rest else []
             self.have = len(rest)
+            if self._more:
+                self.parts = [(rest, *part[1:]) if part[0] else part for part in self._latest()] if rest else []
+            else:
+                _, time, frame = self.parts[-1]
+                self.parts = [(rest, time, frame)] if rest else []
         elif len(self.parts) > 1:  # a header that came in pieces is one from now on
             self.parts = [(buffer, *self.parts[0][1:]), *((b"", *part[1:]) for part in self.parts[1:])]
 
-    def _cut_specially(self) -> None:
-        if self._dead:
-            self.parts.clear()
-            self.have = 0
-        elif self._hunting:
-            self._hunt(final=False)
-        elif self._intact_from:
-            self._hand_on_damaged()
-        else:
-            self._begin()
+    def _drop(self) -> None:
+        self.parts.clear()
+        self.have = 0
 
     def _begin(self) -> None:
         """The first bytes: they may be an SSL 2.0 ClientHello, which has a header of its own."""
         buffer, first, last, frames = _join(self.parts)
         if not is_sslv2_hello(buffer):
-            self._start = False
+            self._state = _State.PLAIN
             self.cut()
             return
         stop = 2 + ((buffer[0] & 0x7F) << 8) + buffer[1]
         self.need = stop
         if len(buffer) >= stop:
-            self._start = False
+            self._state = _State.PLAIN
             self._receiver.record(self._direction, buffer[:2], buffer[2:stop], first, last, frames)
             self._keep(buffer, stop)
             self.need = HEADER_SIZE
@@ -185,13 +194,14 @@ class RecordReader:
 
     def gap(self, size: int) -> None:
         """`size` bytes were lost (0: an unknown number)."""
-        self._start = False
-        if self._dead:
+        if self._state is _State.DEAD:
             return
-        if self._hunting:
+        self._hunt_finally()
+        if self._state is _State.HUNTING:
             self._lost = None if self._lost is None or not size else self._lost + self.have + size
             self.parts, self.have, self.need, self._scanned = [], 0, HEADER_SIZE, 0
         elif self.need > HEADER_SIZE and 0 < size <= self.need - self.have:
+            self._state = _State.DAMAGED
             self._intact_from = self.have + size
             _, time, frame = self.parts[-1]
             self.feed([(bytes(size), time, frame)])
@@ -205,20 +215,21 @@ class RecordReader:
         if self.have >= HEADER_SIZE:
             buffer, first, _, frames = _join(self.parts)
             self._receiver.damaged(self._direction, buffer[:HEADER_SIZE], self.need, first, frames)
-        self._intact_from = 0
 
     def _hand_on_damaged(self) -> None:
-        intact, self._intact_from = self._intact_from, 0
+        self._state = _State.PLAIN
         buffer, first, _, frames = _join(self.parts)
         size = self.need
+        before = buffer[max(self._intact_from, size - _TAIL) : size]
         self._receiver.damaged(self._direction, buffer[:HEADER_SIZE], size, first, frames)
-        self._receiver.resumed(self._direction, size, 1, buffer[max(intact, size - _TAIL) : size])
+        self._receiver.resumed(self._direction, size, 1, before)
         self.need = HEADER_SIZE
         self._keep(buffer, size)
         if self.have >= HEADER_SIZE:
             self.cut()
 
     def _lose_header(self) -> None:
+        """Search from the next bytes that come on: not at once, or a stream of ruins would nest without end."""
         buffer = self.parts[0][0]
         self._report(
             Problem(
@@ -230,15 +241,14 @@ class RecordReader:
         )
         self._hunt_from(0)
         self._scanned = 1
-        self._hunt(final=False)
 
     def _hunt_from(self, lost: int | None) -> None:
-        self._hunting = True
+        self._state = _State.HUNTING
         self._lost = lost
         self._scanned = 0
         self.need = HEADER_SIZE
 
-    def _hunt(self, final: bool) -> None:
+    def _hunt(self, final: bool = False) -> None:
         """Look for a header whose record is followed by another header, or by nothing yet."""
         buffer = b"".join([part[0] for part in self.parts])
         end = len(buffer)
@@ -265,20 +275,30 @@ class RecordReader:
         self.need = end + 1 + end // 4
         self._give_up_at(end)
 
+    def _hunt_finally(self) -> None:
+        """Take what there is for all there will be."""
+        left = self.have + 1
+        while self._state is _State.HUNTING and self.have < left:
+            left = self.have
+            self._hunt(final=True)
+
     def _resume(self, buffer: bytes, start: int) -> None:
         lost = None if self._lost is None else self._lost + start
         parts, self.parts, self.have, self.need = self.parts, [], 0, HEADER_SIZE
-        self._hunting = False
+        self._state = _State.PLAIN
         self._receiver.resumed(self._direction, lost, None, buffer[max(0, start - _TAIL) : start])
         for data, time, frame in parts:
-            if start < len(data):
+            if start < len(data) and self._state is _State.PLAIN:
                 self.feed([(data[start:], time, frame)])
+            elif start < len(data):  # lost again: the next search has all of it
+                self.parts.append((data[start:], time, frame))
+                self.have += len(data) - start
             start = max(0, start - len(data))
 
     def _give_up_at(self, size: int) -> None:
         if size <= self._limits.scan:
             return
-        self._dead = True
+        self._state = _State.DEAD
         self._report(
             Problem(
                 "tls-lost-framing",
@@ -292,13 +312,19 @@ class RecordReader:
 
     def finish(self) -> int:
         """The stream ends here: hand on what can be; returns the bytes that belong to no whole record."""
-        if self._hunting and not self._dead and self.parts:
-            self._hunt(final=True)
+        self._hunt_finally()
         left = self.have
-        if left and not self._hunting:
+        if self._state is not _State.HUNTING:
             self._abandon_record()
         self.parts, self.have, self.need, self._scanned = [], 0, HEADER_SIZE, 0
         return left
+
+    _SPECIALLY: ClassVar[dict[_State, Callable[[RecordReader], None]]] = {
+        _State.START: _begin,
+        _State.DAMAGED: _hand_on_damaged,
+        _State.HUNTING: _hunt,
+        _State.DEAD: _drop,
+    }
 
 
 def is_sslv2_hello(data: bytes) -> bool:
