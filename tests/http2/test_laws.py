@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pcapng_utils.http.exchange import Exchange, Message
-from pcapng_utils.http.streams import Limits
+from pcapng_utils.http.stream_services import Limits
 from pcapng_utils.layers import CLIENT, SERVER
 from tests.http2.wire import (
     CLIENT_START,

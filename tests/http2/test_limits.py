@@ -6,7 +6,8 @@ import time
 
 from hpack import Encoder
 
-from pcapng_utils.http.streams import Limits
+from pcapng_utils.http.h2_frames import MAX_FAULTS
+from pcapng_utils.http.stream_services import Limits
 from pcapng_utils.layers import CLIENT, SERVER
 from tests.http2.wire import (
     CLIENT_START,
@@ -20,6 +21,7 @@ from tests.http2.wire import (
     PADDED,
     PING,
     PRIORITY_FLAG,
+    PUSH_PROMISE,
     RST_STREAM,
     SERVER_START,
     SETTINGS,
@@ -122,6 +124,45 @@ def test_what_is_no_frame_is_skipped_to_the_next_that_are() -> None:
         ("http2-not-a-frame", 0),
         ("http2-skipped", 100),
     ]
+
+
+def test_a_direction_of_nothing_but_faults_is_given_up() -> None:
+    listener = Listener().feed(*START)
+    good = frame(PING, 0, 0, bytes(8)) * 3
+    for _ in range(MAX_FAULTS + 50):
+        listener.feed((CLIENT, b"\xff" * 9 + good))
+    listener.feed((CLIENT, frame(HEADERS, WHOLE, 1, Encoder().encode(GET))))
+    listener.feed((SERVER, frame(HEADERS, WHOLE, 1, Encoder().encode(OK))))
+    (exchange,) = listener.close()
+    assert exchange.request is None
+    assert exchange.response is not None
+    assert exchange.response.headers == OK
+    assert len(listener.problems) <= 2 * Limits().problems
+
+
+def test_field_sections_past_the_limit_are_left_out() -> None:
+    answer = Encoder()
+    listener = Listener(limits=Limits(sections=4)).feed(*START)
+    listener.feed((CLIENT, frame(HEADERS, WHOLE, 1, Encoder().encode(GET))))
+    for _ in range(100):
+        listener.feed((SERVER, frame(HEADERS, END_HEADERS, 1, answer.encode([(b":status", b"103")]))))
+    (exchange,) = listener.close()
+    assert len(exchange.interim) == 4
+    assert listener.kinds() == {"http2-too-many-sections"}
+
+
+def test_promises_that_cannot_be() -> None:
+    listener = Listener().feed(*START)
+    listener.feed((CLIENT, frame(HEADERS, WHOLE, 1, Encoder().encode(GET))))
+    for payload in (b"", bytes(4), b"\x00\x00\x00\x03\x82"):
+        listener.feed((SERVER, frame(PUSH_PROMISE, END_HEADERS, 1, payload)))
+    listener.feed((CLIENT, frame(PUSH_PROMISE, END_HEADERS, 1, b"\x00\x00\x00\x02\x82")))
+    listener.feed((SERVER, frame(HEADERS, WHOLE, 1, Encoder().encode(OK))))
+    (exchange,) = listener.close()
+    assert exchange.request is not None
+    assert exchange.response is not None
+    assert (exchange.request.headers, exchange.response.headers) == (GET, OK)
+    assert listener.kinds() == {"http2-bad-padding", "http2-bad-stream"}
 
 
 def test_a_hole_inside_data_costs_nothing_else() -> None:

@@ -17,7 +17,7 @@ from pcapng_utils.http.body import Body
 from pcapng_utils.http.exchange import Exchange, Message, Upgrade
 from pcapng_utils.http.h2_frames import PREFACE
 from pcapng_utils.http.http2 import Http2Connection
-from pcapng_utils.http.streams import Limits
+from pcapng_utils.http.stream_services import Limits
 from pcapng_utils.layers import CLIENT, SERVER, Problem, Stamp, UnitLog
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)

@@ -8,7 +8,7 @@ import pytest
 from pylsqpack import Encoder
 
 from pcapng_utils.http.exchange import Exchange, Request, Response
-from pcapng_utils.http.streams import Limits
+from pcapng_utils.http.stream_services import Limits
 from pcapng_utils.layers import CLIENT, SERVER, UnitKind
 from tests.http3.wire import (
     CANCEL_PUSH,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcapng_utils.http.exchange import Exchange, Message
-from pcapng_utils.http.streams import Limits
+from pcapng_utils.http.stream_services import Limits
 from pcapng_utils.layers import CLIENT, SERVER
 from tests.http2.wire import all_told, split
 from tests.http3.wire import GET, OK, Listener, Peers, Piece, hear

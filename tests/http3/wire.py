@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pcapng_utils.http.body import Body
 from pcapng_utils.http.exchange import Exchange, Upgrade
 from pcapng_utils.http.http3 import Http3Connection
-from pcapng_utils.http.streams import Limits
+from pcapng_utils.http.stream_services import Limits
 from pcapng_utils.layers import CLIENT, SERVER, Problem, Stamp, UnitLog
 
 DATA, HEADERS, CANCEL_PUSH, SETTINGS, PUSH_PROMISE, GOAWAY = 0x0, 0x1, 0x3, 0x4, 0x5, 0x7

@@ -23,6 +23,9 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MAX_COLLECTED: Final = 1 << 18
 """Largest payload that is collected; of a longer one (16 KiB is usual) it is only known that it was there."""
 
+MAX_FAULTS: Final = 256
+"""How often something else may stand where a frame was expected, before a direction is given up."""
+
 END_STREAM: Final = 0x1
 ACK: Final = 0x1
 END_HEADERS: Final = 0x4
@@ -108,6 +111,7 @@ class FrameReader:
         "_content",
         "_damaged",
         "_direction",
+        "_faults",
         "_first",
         "_flags",
         "_head_size",
@@ -135,6 +139,7 @@ class FrameReader:
         self._first = True
         """No frame was read yet: the first must be SETTINGS."""
         self._search: FrameSearch | None = None
+        self._faults = 0
         # The frame that is being read:
         self._kind = self._flags = self._stream = 0
         self._left = 0
@@ -294,10 +299,11 @@ class FrameReader:
 
     def _lose(self, reason: str, stamp: Stamp, *runs: Run) -> None:
         """Frames cannot be counted off any more; `runs` are bytes that may be frames again."""
-        search = self._search = FrameSearch()
+        self._pieces = []
+        self._faults += reason == "not-a-frame"
+        search = self._search = FrameSearch(hopeless=self._faults > MAX_FAULTS)
         for run in runs:
             search.add(*run)
-        self._pieces = []
         if self._first:
             self._first = False
             reason = "late-start"

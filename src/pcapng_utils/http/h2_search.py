@@ -50,9 +50,11 @@ _NEXT: Final = re.compile(b"|".join((*_USEFUL, rb"\x00{4}\x01" + _STREAM)), re.D
 class FrameSearch:
     """Takes in one direction's bytes until it knows where a frame begins."""
 
-    __slots__ = ("_at", "_buffer", "_runs", "skipped")
+    __slots__ = ("_at", "_buffer", "_hopeless", "_runs", "skipped")
 
-    def __init__(self) -> None:
+    def __init__(self, *, hopeless: bool = False) -> None:
+        """`hopeless`: what comes is not worth looking at."""
+        self._hopeless = hopeless
         self._buffer = bytearray()
         """What may yet be frames; `_runs` are the same bytes."""
         self._runs: list[Run] = []
@@ -63,6 +65,9 @@ class FrameSearch:
 
     def add(self, data: bytes, stamp: Stamp) -> None:
         """Take in the next bytes."""
+        if self._hopeless:
+            self.skipped += len(data)
+            return
         self._buffer += data
         self._runs.append((data, stamp))
 

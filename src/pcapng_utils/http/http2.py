@@ -19,11 +19,13 @@ from typing import Final
 
 from pcapng_utils.http.body import BodyFactory
 from pcapng_utils.http.exchange import Emit, Exchange, Upgrade
+from pcapng_utils.http.field_coding import FieldSection
 from pcapng_utils.http.h2_frames import END_HEADERS, END_STREAM, PADDED, PRIORITY_FIELDS, FrameReader, FrameType
 from pcapng_utils.http.h2_search import HEADER_SIZE
 from pcapng_utils.http.hpack_passive import HpackReader
+from pcapng_utils.http.stream_services import Limits, Services
 from pcapng_utils.http.stream_table import StreamTable
-from pcapng_utils.http.streams import Limits, Services, Stream
+from pcapng_utils.http.streams import Stream
 from pcapng_utils.layers import CLIENT, SERVER, Report, Stamp, UnitLog
 
 _SENDERS: Final = ("client", "server")
@@ -58,8 +60,8 @@ class _Block:
     """A header block (RFC 9113, section 4.3), and the frames that carry it."""
 
     stream: int
-    promised: int
-    """PUSH_PROMISE: the stream that is promised; else 0."""
+    promised: int | None
+    """PUSH_PROMISE: the stream that is promised."""
     flags: int
     """Of the frame that began it."""
     fragments: list[bytes]
@@ -171,7 +173,7 @@ class Http2Connection:
         elif kind in _BLOCK_KINDS:
             self._give_up_block(direction)
             if kind == FrameType.HEADERS:
-                self._lose_block(direction, _Block(stream, 0, flags, [], [stamp]))
+                self._lose_block(direction, _Block(stream, None, flags, [], [stamp]))
             self._hpack[direction].forget()
 
     def lost_place(self, direction: int, reason: str, stamp: Stamp) -> None:
@@ -183,15 +185,14 @@ class Http2Connection:
 
     def found_place(self, direction: int, skipped: int, stamp: Stamp | None) -> None:
         if skipped:
-            self._problem(
-                direction, "skipped", "bytes of an HTTP/2 connection could not be read as frames", stamp, lost=skipped
-            )
+            message = "bytes of an HTTP/2 connection could not be read as frames"
+            self._problem(direction, "skipped", message, stamp, lost=skipped)
 
     # Header blocks
 
     def _headers(self, direction: int, flags: int, stream: int, payload: bytes, stamps: list[Stamp]) -> None:
         start = 5 if flags & PRIORITY_FIELDS else 0
-        self._begin_block(direction, _Block(stream, 0, flags, [], stamps), payload, start)
+        self._begin_block(direction, _Block(stream, None, flags, [], stamps), payload, start)
 
     def _push_promise(self, direction: int, flags: int, stream: int, payload: bytes, stamps: list[Stamp]) -> None:
         at = 1 if flags & PADDED else 0
@@ -206,9 +207,8 @@ class Http2Connection:
             start += 1
             end -= payload[0]
         if start > end:
-            self._problem(
-                direction, "bad-padding", "an HTTP/2 header frame has no room for its fields", block.stamps[0]
-            )
+            message = "an HTTP/2 header frame has no room for its fields"
+            self._problem(direction, "bad-padding", message, block.stamps[0])
             self._lose_block(direction, block)
             return
         block.fragments.append(payload[start:end])
@@ -220,9 +220,8 @@ class Http2Connection:
     def _continuation(self, direction: int, flags: int, stream: int, payload: bytes, stamps: list[Stamp]) -> None:
         block = self._blocks[direction]
         if block is None or block.stream != stream:
-            self._problem(
-                direction, "orphan", "an HTTP/2 CONTINUATION frame continues nothing that was read", stamps[0]
-            )
+            message = "an HTTP/2 CONTINUATION frame continues nothing that was read"
+            self._problem(direction, "orphan", message, stamps[0])
             self._give_up_block(direction)
             self._hpack[direction].forget()
             return
@@ -245,7 +244,9 @@ class Http2Connection:
 
     def _lose_block(self, direction: int, block: _Block) -> None:
         self._hpack[direction].forget()
-        stream = None if block.promised else self._open(direction, block.stream, block.stamps[0])
+        if block.promised is not None:
+            return
+        stream = self._open(direction, block.stream, block.stamps[0])
         if stream is not None:
             stream.section_lost(direction, block.stamps)
             if block.flags & END_STREAM:
@@ -256,14 +257,10 @@ class Http2Connection:
         compressed = block.fragments[0] if len(block.fragments) == 1 else b"".join(block.fragments)
         section = self._hpack[direction].read(compressed)
         if section.error:
-            self._problem(
-                direction, "bad-block", "an HTTP/2 header block could not be read", block.stamps[0], section.error
-            )
-        if block.promised:
-            promised = self._streams.open(block.promised, pushed=True)
-            if promised is not None:
-                promised.promise(section, len(compressed), block.stamps)
-                self._settle(promised)
+            message = "an HTTP/2 header block could not be read"
+            self._problem(direction, "bad-block", message, block.stamps[0], section.error)
+        if block.promised is not None:
+            self._promise(direction, block.promised, section, len(compressed), block.stamps)
             return
         stream = self._open(direction, block.stream, block.stamps[0])
         if stream is None:
@@ -272,6 +269,16 @@ class Http2Connection:
         stream.section(direction, section, len(compressed), block.stamps, last=last)
         if last:
             self._end(stream, direction, block.stamps[-1])
+
+    def _promise(self, direction: int, number: int, section: FieldSection, size: int, stamps: list[Stamp]) -> None:
+        if direction == CLIENT or not number or number % 2:
+            message = "an HTTP/2 PUSH_PROMISE promises a stream that cannot be pushed"
+            self._problem(direction, "bad-stream", message, stamps[0])
+            return
+        stream = self._streams.open(number, pushed=True)
+        if stream is not None and stream.exchange.request is None:
+            stream.promise(section, size, stamps)
+            self._settle(stream)
 
     # Streams
 

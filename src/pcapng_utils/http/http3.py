@@ -19,8 +19,9 @@ from pcapng_utils.http.h3_frames import read_varint
 from pcapng_utils.http.h3_messages import MessageReceiver
 from pcapng_utils.http.h3_unidirectional import Receiver, UnidirectionalReceiver
 from pcapng_utils.http.qpack_passive import QpackReader
+from pcapng_utils.http.stream_services import Limits, Services
 from pcapng_utils.http.stream_table import StreamTable
-from pcapng_utils.http.streams import Limits, Services, Stream
+from pcapng_utils.http.streams import Stream
 from pcapng_utils.layers import CLIENT, SERVER, Report, Stamp, UnitLog
 
 _SENDERS: Final = ("client", "server")

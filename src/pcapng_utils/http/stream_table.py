@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pcapng_utils.http.streams import Services, Stream
+from pcapng_utils.http.stream_services import Services
+from pcapng_utils.http.streams import Stream
 from pcapng_utils.layers import CLIENT, SERVER
 
 

@@ -8,58 +8,17 @@ other direction is seen (is this DATA a body, or a tunnel's bytes?) is held unti
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import Final
 
-from pcapng_utils.http.body import BodyFactory
-from pcapng_utils.http.exchange import Emit, Exchange, Header, Message, Request, Response, Upgrade
+from pcapng_utils.http.exchange import Exchange, Header, Message, Request, Response
 from pcapng_utils.http.field_coding import FieldSection
 from pcapng_utils.http.sse import EventStreamReader, event_stream_reader, is_event_stream
+from pcapng_utils.http.stream_services import Services
 from pcapng_utils.http.websocket import WebSocketLayer
-from pcapng_utils.layers import CLIENT, SERVER, ByteLayer, Problem, Report, Stamp, UnitLog
+from pcapng_utils.layers import CLIENT, SERVER, ByteLayer, Stamp
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one connection may cost."""
-
-    streams: int = 4096
-    """Streams open at once; past it the oldest is handed on as it is."""
-    lingering: int = 64
-    """Of these, streams that most likely nothing more will be seen of, though one side has not ended."""
-    finished: int = 4096
-    """Streams that are remembered to be over, so that late frames do not open them again."""
-    header_block: int = 1 << 18
-    """Bytes of one compressed field section."""
-    header_list: int = 1 << 20
-    """Bytes of its names and values (32 more a field) that are kept."""
-    held: int = 1 << 20
-    """Bytes of one stream that are held until it is known whether they are a body."""
-    blocked: int = 256
-    """HTTP/3: field sections that wait for QPACK's encoder stream."""
-    problems: int = 16
-    """Problems of each kind that are reported."""
-
-
-@dataclass(slots=True)
-class Services:
-    """What the streams of one connection share."""
-
-    emit: Emit
-    report: Report
-    new_body: BodyFactory
-    units: UnitLog
-    upgrade: Upgrade | None
-    version: str
-    """"HTTP/2" or "HTTP/3"."""
-    limits: Limits
-    _reported: dict[str, int] = field(default_factory=dict)
-
-    def problem(self, kind: str, message: str, stamp: Stamp | None = None, detail: str = "", lost: int = 0) -> None:
-        """Report a problem, unless there were too many of its kind."""
-        count = self._reported[kind] = self._reported.get(kind, 0) + 1
-        if count <= self.limits.problems:
-            frame = stamp.frames[-1] if stamp is not None and stamp.frames else None
-            self.report(Problem(f"{self.version.lower().replace('/', '')}-{kind}", message, frame, detail, lost))
+_PIECE_COST: Final = 64
+"""What a piece that is held counts beside its bytes."""
 
 
 class Stream:
@@ -75,6 +34,7 @@ class Stream:
         "_held_size",
         "_layer",
         "_reset",
+        "_sections",
         "_services",
         "_takes",
         "done",
@@ -91,6 +51,8 @@ class Stream:
         self._ended = [False, False]
         """Whether it ended in good order."""
         self._end_stamps: list[Stamp | None] = [None, None]
+        self._sections = [0, 0]
+        """How many field sections it sent."""
         self._headed = [False, False]
         """Whether its header section was seen: what follows are trailers."""
         self._doubtful = [False, False]
@@ -111,6 +73,10 @@ class Stream:
         self, direction: int, section: FieldSection, size: int, stamps: Sequence[Stamp], *, last: bool = True
     ) -> None:
         """A field section of `size` bytes: interim, final headers, or trailers (only if it may be the `last`)."""
+        self._sections[direction] += 1
+        if self._sections[direction] > self._services.limits.sections:
+            self._services.problem("too-many-sections", "a message has more field sections than are kept", stamps[0])
+            return
         if self._is_trailers(direction, section, last):
             message = self._message(direction)
             message.trailers += section.fields
@@ -282,7 +248,7 @@ class Stream:
 
     def _hold(self, direction: int, data: bytes, stamp: Stamp) -> None:
         self._held.append((direction, data, stamp))
-        self._held_size += len(data) + len(self._held)
+        self._held_size += len(data) + _PIECE_COST
         if self._held_size > self._services.limits.held:
             self._release(Stream._append)
 
