@@ -64,15 +64,18 @@ class Turns:
             self.emit(oldest)
         return turn
 
-    def turn_for(self, response: Response, *, after_hole: bool, alone: bool) -> Turn | None:
+    def turn_for(self, response: Response, *, whole: bool, after_hole: bool, alone: bool) -> Turn | None:
         """The turn that a response belongs to: one of these, or a new one without a request; None: its request may
         still come.
 
-        `after_hole`: whole responses may have been lost before this one. `alone`: no request will come any more.
+        `whole`: nothing of the connection is missing, so that the order alone pairs. `after_hole`: whole responses may
+        have been lost before this one. `alone`: no request will come any more.
         """
         latest = response.first + _CLOCK_TOLERANCE
         waiting = [turn for turn in self._turns if turn.unanswered] if after_hole else self._first_two_unanswered()
-        asked = [turn for turn in waiting if turn.exchange.request is None or turn.exchange.request.first <= latest]
+        asked = [
+            turn for turn in waiting if whole or turn.exchange.request is None or turn.exchange.request.first <= latest
+        ]
         if not asked:
             return Turn(Exchange(None, None), request_done=True) if waiting or alone else None
         if len(asked) > 1 and after_hole and not self._pipelined:

@@ -68,6 +68,7 @@ class Http1Connection:
         "_turns",
         "_unasked",
         "_upgrade",
+        "_whole",
     )
 
     def __init__(
@@ -78,8 +79,13 @@ class Http1Connection:
         units: UnitLog,
         upgrade: Upgrade,
         limits: Limits = DEFAULT_LIMITS,
+        *,
+        whole: bool = False,
     ) -> None:
-        """`upgrade` is asked once the connection becomes something else. Where it gives a layer for "websocket" or
+        """`whole`: these are the first bytes of the connection; in one that was joined later, or has holes, times help
+        to tell which response belongs to which request.
+
+        `upgrade` is asked once the connection becomes something else. Where it gives a layer for "websocket" or
         "h2c", that layer emits the exchange; in all other cases it is emitted here, before `upgrade`'s layer is fed."""
         self._emit = emit
         self._report = report
@@ -105,6 +111,7 @@ class Http1Connection:
         """Something happened that the other direction may wait for."""
         self._unasked = False
         """Responses no longer wait for requests."""
+        self._whole = whole
 
     # ByteLayer
 
@@ -123,6 +130,7 @@ class Http1Connection:
         if self._layer is not None:
             self._layer.gap(direction, size, stamp)
             return
+        self._whole = False
         self._readers[direction].gap(size, stamp)
         self._settle()
 
@@ -205,7 +213,9 @@ class Http1Connection:
             if not after_hole:
                 return self._answering
             self._give_up_answer()
-        turn = self._turns.turn_for(response, after_hole=after_hole, alone=self._unasked or self._client.ended)
+        turn = self._turns.turn_for(
+            response, whole=self._whole, after_hole=after_hole, alone=self._unasked or self._client.ended
+        )
         if turn is not None:
             self._server.heads_lost = False
         return turn

@@ -128,7 +128,14 @@ class Conversation:
 
     def _open_http1(self) -> ByteLayer:
         self.application = "HTTP/1"
-        return Http1Connection(self._emit, self.report, self._services.new_body, self.units, self._upgrade)
+        return Http1Connection(
+            self._emit,
+            self.report,
+            self._services.new_body,
+            self.units,
+            self._upgrade,
+            whole=self.flow.begun != "mid-capture" and not any(self.flow.lost),
+        )
 
     def _open_http2(self, upgraded: Exchange | None = None) -> ByteLayer:
         # Imported when met: HPACK's tables are a third of the start-up time.

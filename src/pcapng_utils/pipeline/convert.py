@@ -119,14 +119,14 @@ class Conversion:
         """Write the HAR to a file, whole or not at all; None: to standard output. Raises OSError."""
         if output is None:
             with naming("standard output"):
-                self._write_to(sys.stdout.buffer)
+                self.write_to(sys.stdout.buffer)
                 sys.stdout.buffer.flush()
         elif output.exists() and not output.is_file():  # a device or a pipe: there is nothing to be replaced
             with naming(output), output.open("wb") as file:
-                self._write_to(file)
+                self.write_to(file)
         else:
             with whole_or_nothing(output) as file:
-                self._write_to(file)
+                self.write_to(file)
 
     def _read_keylogs(self) -> None:
         for path in self.options.keylogs:
@@ -182,7 +182,8 @@ class Conversion:
     def _output(self) -> Output:
         return Output(self.spool, self.names, self.problems, self.options, self._annotate, self._annotate_connection)
 
-    def _write_to(self, out: BinaryIO) -> None:
+    def write_to(self, out: BinaryIO) -> None:
+        """Write the HAR to a binary stream."""
         creator = {"name": "pcapng-utils", "version": __version__, "_metadata": self._metadata()}
         self._output().write(out, creator)
 

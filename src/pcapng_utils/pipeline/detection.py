@@ -44,8 +44,8 @@ class Detector(ABC):
 
     @abstractmethod
     def _take_over(self, protocol: Protocol | None, held: list[Held], *, swap: bool) -> None:
-        """Make the layer for the protocol and repeat to it what was held; `swap`: the directions are the other way
-        round, in `held` as well. None: it is nothing known."""
+        """Make the layer for the protocol (None: it is nothing known) and repeat to it what was held. `swap`: what was
+        recognised is what the other side would send."""
 
     @abstractmethod
     def _let_go(self, held: Held) -> None:
@@ -76,10 +76,7 @@ class Detector(ABC):
     def _settle(self, verdict: Verdict, direction: int) -> None:
         client = direction if verdict.sent_by_client else 1 - direction
         swap = verdict.sent_by_client is not None and client == SERVER
-        held = self._empty()
-        if swap:
-            held = [run._replace(direction=1 - run.direction) for run in held]
-        self._take_over(verdict.protocol, held, swap=swap)
+        self._take_over(verdict.protocol, self._empty(), swap=swap)
 
     def _empty(self) -> list[Held]:
         held, self._held = self._held, []
@@ -129,6 +126,7 @@ class SegmentDetector(Detector):
         if swap:
             self._flow.swap()
             self._units.swap()
+            held = [run._replace(direction=1 - run.direction) for run in held]
         layer = self._open(protocol)
         self._flow.receiver = layer
         for run in held:
@@ -142,7 +140,7 @@ class SegmentDetector(Detector):
 
 
 class ByteDetector(Detector):
-    """Stands inside TLS or a tunnel, and stays there: what it found is behind it."""
+    """Stands inside TLS or a tunnel, where the sides are known, and stays there: what it found is behind it."""
 
     __slots__ = ("_layer", "_open")
 
@@ -177,9 +175,6 @@ class ByteDetector(Detector):
         pass
 
     def _take_over(self, protocol: Protocol | None, held: list[Held], *, swap: bool) -> None:
-        if swap:
-            # Below, the sides are known already: what looks like the other side's is read as it came.
-            held = [run._replace(direction=1 - run.direction) for run in held]
         self._layer = layer = self._open(protocol) if protocol is not None else Unread()
         for run in held:
             if run.lost is not None:

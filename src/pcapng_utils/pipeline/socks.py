@@ -16,7 +16,7 @@ OpenInner = Callable[[str, int], ByteLayer]
 class SocksLayer:
     """A ByteLayer that reads a SOCKS negotiation, then hands everything to the layer inside."""
 
-    __slots__ = ("_buffers", "_inner", "_open_inner", "_report", "_stages", "_target")
+    __slots__ = ("_buffers", "_inner", "_open_inner", "_report", "_stages", "_stamps", "_target")
 
     def __init__(self, open_inner: OpenInner, report: Report) -> None:
         self._open_inner = open_inner
@@ -24,18 +24,23 @@ class SocksLayer:
         self._inner: ByteLayer | None = None
         self._target: tuple[str, int] = ("", 0)
         self._buffers = [b"", b""]
+        self._stamps: list[Stamp | None] = [None, None]
         self._stages: list[Callable[[bytes], int | None] | None] = [self._client_greeting, None]
 
     def data(self, direction: int, data: bytes, stamp: Stamp) -> None:
+        if self._inner is not None:
+            self._inner.data(direction, data, stamp)
+            return
         self._buffers[direction] += data
-        if len(self._buffers[direction]) > _LIMIT and self._inner is None:
+        self._stamps[direction] = stamp
+        if len(self._buffers[direction]) > _LIMIT:
             self._give_up("a SOCKS negotiation was expected, longer bytes were found", stamp)
             return
-        for side in (direction, 1 - direction):
-            self._read(side, stamp)
-        self._hand_over(direction, stamp)
+        for side in (direction, 1 - direction, direction):
+            self._read(side)
+        self._hand_over()
 
-    def _read(self, side: int, stamp: Stamp) -> None:
+    def _read(self, side: int) -> None:
         """Consume the messages of the negotiation that are there."""
         while (stage := self._stages[side]) is not None and self._buffers[side]:
             used = stage(self._buffers[side])
@@ -43,14 +48,14 @@ class SocksLayer:
                 return
             self._buffers[side] = self._buffers[side][used:]
 
-    def _hand_over(self, direction: int, stamp: Stamp) -> None:
-        if self._inner is None:
-            if self._stages != [None, None] or not self._target[0]:
-                return
-            self._inner = self._open_inner(*self._target)
-        for side in (direction, 1 - direction):
-            if data := self._buffers[side]:
-                self._buffers[side] = b""
+    def _hand_over(self) -> None:
+        """The negotiation over, give what stands behind it to the layer inside."""
+        if self._stages != [None, None] or not self._target[0]:
+            return
+        self._inner = self._open_inner(*self._target)
+        for side, stamp in enumerate(self._stamps):
+            data, self._buffers[side] = self._buffers[side], b""
+            if data and stamp is not None:
                 self._inner.data(side, data, stamp)
 
     def gap(self, direction: int, size: int, stamp: Stamp) -> None:

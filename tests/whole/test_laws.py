@@ -1,0 +1,76 @@
+"""However the network cut, repeated and reordered the packets of a conversation, its messages are the same."""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pcapng_utils.pipeline.convert import Conversion
+from pcapng_utils.pipeline.options import Options
+from tests.whole.editing import Packet, read, repeated, reordered, resegmented, write
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+WINDOW = 12
+"""Packets: how far one may be moved from its place."""
+
+#: What a message is; its times, frames and sizes of headers (HPACK's table is the same, but not where it was cut) are not.
+MESSAGE = ("method", "url", "status", "statusText", "httpVersion", "headers", "cookies", "bodySize", "postData", "_content")
+
+TCP_FIXTURES = sorted(
+    folder.name
+    for folder in FIXTURES.glob("*")
+    if (folder / "traffic.pcap").exists() and not folder.name.startswith(("http3", "chromium-quic", "ipv6"))
+)
+
+
+@cache
+def packets_of(name: str) -> tuple[Packet, ...]:
+    return tuple(read(FIXTURES / name / "traffic.pcap"))
+
+
+@cache
+def messages_of(name: str) -> list[str]:
+    return messages(FIXTURES / name / "traffic.pcap", FIXTURES / name / "sslkeylog.txt")
+
+
+def messages(capture: Path, keylog: Path) -> list[str]:
+    """Every exchange as text, in an order that does not depend on times."""
+    with Conversion(capture, Options(keylogs=(keylog,) if keylog.exists() else (), indent=0)) as conversion:
+        conversion.read()
+        out = io.BytesIO()
+        conversion.write_to(out)
+    return sorted(json.dumps(essence(entry), sort_keys=True) for entry in json.loads(out.getvalue())["log"]["entries"])
+
+
+def essence(entry: dict[str, Any]) -> dict[str, Any]:
+    sides = {side: {key: entry[side].get(key) for key in MESSAGE} for side in ("request", "response")}
+    websocket = sorted(  # the order of each side counts, not the order between them
+        ((m["type"], m["opcode"], m["data"]) for m in entry.get("_webSocketMessages", ())), key=lambda m: m[0]
+    )
+    events = [(e["event"], e["id"], e["data"]) for e in entry.get("_eventStream", ())]
+    return {**sides, "content": entry["response"]["content"], "websocket": websocket, "events": events}
+
+
+@pytest.mark.parametrize("name", TCP_FIXTURES)
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_cutting_segments_elsewhere_changes_no_message(tmp_path: Path, name: str, seed: int) -> None:
+    capture = tmp_path / f"{seed}.pcap"
+    write(capture, resegmented(packets_of(name), seed))
+    assert messages(capture, FIXTURES / name / "sslkeylog.txt") == messages_of(name)
+
+
+@pytest.mark.parametrize("name", TCP_FIXTURES)
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_reordering_and_repeating_segments_changes_no_message(tmp_path: Path, name: str, seed: int) -> None:
+    capture = tmp_path / f"{seed}.pcap"
+    write(capture, reordered(repeated(packets_of(name), seed), seed, WINDOW))
+    assert messages(capture, FIXTURES / name / "sslkeylog.txt") == messages_of(name)
