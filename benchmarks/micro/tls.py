@@ -1,6 +1,6 @@
 """What the TLS layer costs beyond the cipher: per segment, per record, per connection.
 
-    python benchmarks/micro/tls.py
+    PYTHONPATH=src:. python benchmarks/micro/tls.py
 
 Records are made with `cryptography` itself; the floor is the same decryptions in a bare loop. Best of many short rounds.
 """

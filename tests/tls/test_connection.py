@@ -187,6 +187,14 @@ def test_without_keys_facts_and_counts_remain(version: ssl.TLSVersion) -> None:
     assert unread.units.kinds[CLIENT][finished[0] + 1] == UnitKind.UNREADABLE
 
 
+def test_a_cipher_that_is_not_at_hand_is_the_reason() -> None:
+    said = talk(ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-ARIA128-GCM-SHA256")
+    facts = Heard(said.keylog()).hear(said.flights).facts
+    assert facts.cipher == "TLS_ECDHE_ECDSA_WITH_ARIA_128_GCM_SHA256"
+    assert facts.reason == "unknown-cipher"
+    assert facts.decrypted == [False, False]
+
+
 def test_a_capture_begun_late_is_counted() -> None:
     said = talk()
     heard = Heard(said.keylog()).hear(said.flights[3:])

@@ -47,6 +47,14 @@ def test_early_data_alone_is_missing_without_its_secret() -> None:
     assert heard.facts.reason == "no-secret"
 
 
+def test_early_data_that_no_server_answers_is_counted_in_the_end() -> None:
+    heard = Heard(vectors.RESUMED_KEYLOG).hear(vectors.RESUMED[:2])
+    assert len(heard.units.times[CLIENT]) == 1
+    heard.tls.close()
+    assert heard.facts.unread == [1, 0]
+    assert heard.facts.reason == "handshake-not-captured"
+
+
 def test_application_data_is_read_without_the_handshake_secrets() -> None:
     log = b"".join(line for line in vectors.SIMPLE_KEYLOG.splitlines(True) if b"HANDSHAKE" not in line)
     heard = Heard(log).hear(vectors.SIMPLE)

@@ -168,7 +168,7 @@ class Negotiation:
             handshake = self._epoch(_HANDSHAKE_SECRETS[direction], direction, False)
             application = self._application_epochs(direction)
             if not application:
-                side.reason = self._why_no_keys()
+                side.reason = self.why_no_keys()
             epochs = [handshake, *application]
             current = handshake is not None
             if direction == CLIENT and self._facts.early_data and not self._retried:
@@ -246,7 +246,7 @@ class Negotiation:
         side = self._sides[direction]
         side.protect([epoch] if epoch else [], False)
         if epoch is None:
-            side.reason = self._why_no_keys()
+            side.reason = self.why_no_keys()
 
     def epoch(self, direction: int) -> Epoch | None:
         """What ChangeCipherSpec would make of a direction; None if the keys are not at hand."""
@@ -318,7 +318,8 @@ class Negotiation:
     def _compressed_certificate(self, direction: int, body: bytes) -> None:
         self._certificate(direction, decompress_certificate(body))
 
-    def _why_no_keys(self) -> str:
+    def why_no_keys(self) -> str:
+        """In the terms of `TlsFacts.reason`."""
         if self._client is None or self._server is None:
             return "lost-packets" if self.lossy else "handshake-not-captured"
         if self._master is None and not self._secrets.has(self._client.random):
