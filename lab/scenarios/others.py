@@ -139,13 +139,13 @@ def lossy(directory: Path) -> None:
     with Stage.built("lossy", directory, impairment=impairment) as stage, stage.hypercorn(), stage.on_phone():
         for http2 in (False, True):
             with HttpxClient.open(stage, http2=http2) as client:
-                targets = [f"/data?size={400 + 4000 * n}&seed={n}&kind=binary" for n in range(6)]
+                targets = [f"/data?size={400 + 2500 * n}&seed={n}&kind=binary" for n in range(6)]
                 threads = [threading.Thread(target=client.fetch, args=("GET", target)) for target in targets]
                 for thread in threads:
                     thread.start()
                 for thread in threads:
                     thread.join()
-                client.fetch("POST", "/echo", [("content-type", "image/png")], answer_body(20_000, 4, "binary"))
+                client.fetch("POST", "/echo", [("content-type", "image/png")], answer_body(9_000, 4, "binary"))
 
 
 @scenario("ipv6")
