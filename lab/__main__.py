@@ -18,7 +18,7 @@ def main() -> int:
     make = commands.add_parser("make", help="make one scenario, or all, each in a folder of its name")
     make.add_argument("name")
     make.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    make.add_argument("--fixtures", action="store_true", help="of all, those alone whose files are committed, packed")
+    make.add_argument("--fixtures", action="store_true", help="of all, those alone whose files are committed")
     arguments = parser.parse_args()
     if arguments.command == "list":
         for found in all_scenarios().values():
@@ -39,29 +39,17 @@ def _make(name: str, output: Path, *, fixtures: bool) -> int:
         return 1
     wanted = [item for item in known.values() if item.fixture or not fixtures] if name == "all" else [known[name]]
     for item in wanted:
-        _make_one(item, output / item.name if name == "all" else output, fixtures=fixtures)
+        _make_one(item, output / item.name if name == "all" else output)
     return 0
 
 
-def _make_one(item: Scenario, directory: Path, *, fixtures: bool) -> None:
+def _make_one(item: Scenario, directory: Path) -> None:
     if missing := item.lacks():
         print(f"{item.name}: skipped, not installed: {' '.join(missing)}", file=sys.stderr)
         return
     item.make(directory)
-    if fixtures:
-        pack(directory)
     size = sum(path.stat().st_size for path in directory.iterdir())
     print(f"{item.name}: {directory}, {size:,} bytes", flush=True)
-
-
-def pack(directory: Path) -> None:
-    """Compress what is compressed in the repository: the capture, with zstd."""
-    import zstandard
-
-    for path in (*directory.glob("traffic.pcap"), *directory.glob("traffic.pcapng")):
-        data = zstandard.ZstdCompressor(level=19).compress(path.read_bytes())
-        path.with_name(path.name + ".zst").write_bytes(data)
-        path.unlink()
 
 
 if __name__ == "__main__":
