@@ -2,7 +2,8 @@
 
     PYTHONPATH=src:. python benchmarks/micro/tls.py
 
-Records are made with `cryptography` itself; the floor is the same decryptions in a bare loop. Best of many short rounds.
+Records are made with `cryptography` itself; the floor is the same decryptions in a bare loop. Best of many short
+rounds.
 """
 
 from __future__ import annotations

@@ -22,14 +22,20 @@ KINDS = {
     "ChaCha20": (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-CHACHA20-POLY1305"),
     "CBC, explicit IV": (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-SHA256"),
     "CBC, chained IV": (ssl.TLSVersion.TLSv1, "ECDHE-ECDSA-AES128-SHA"),
+    "CBC, explicit IV, MAC first": (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-SHA256"),
+    "CBC, chained IV, MAC first": (ssl.TLSVersion.TLSv1, "ECDHE-ECDSA-AES128-SHA"),
     "NULL": (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-NULL-SHA"),
 }
+MAC_FIRST = ssl.Options(1 << 19)  # SSL_OP_NO_ENCRYPT_THEN_MAC
 
 
 @cache
 def recorded(kind: str) -> tuple[bytes, list[Flight], list[bytes]]:
     """Key log, flights, and the server's clear records."""
-    said = Talk(*contexts(*KINDS[kind])).handshake().send(CLIENT, b"hello?")
+    client, server = contexts(*KINDS[kind])
+    if "MAC first" in kind:
+        client.options |= MAC_FIRST
+    said = Talk(client, server).handshake().send(CLIENT, b"hello?")
     writes = [bytes([number]) * (200 + 1500 * (number % 3)) for number in range(30)]
     for write in writes:
         said.send(SERVER, write)
