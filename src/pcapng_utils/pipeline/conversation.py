@@ -138,11 +138,12 @@ class Conversation:
         )
 
     def _open_http2(self, upgraded: Exchange | None = None) -> ByteLayer:
-        # Imported when met: HPACK's tables are a third of the start-up time.
         from pcapng_utils.http.http2 import Http2Connection
 
         self.application = "HTTP/2"
-        return Http2Connection(self._emit, self.report, self._services.new_body, self.units, upgraded=upgraded)
+        return Http2Connection(
+            self._emit, self.report, self._services.new_body, self.units, upgraded=upgraded, upgrade=self._upgrade
+        )
 
     def _open_socks(self) -> ByteLayer:
         self.application = "SOCKS"
@@ -169,7 +170,7 @@ class Conversation:
         from pcapng_utils.http.http3 import Http3Connection
 
         self.application = "HTTP/3"
-        return Http3Connection(self._emit, self.report, self._services.new_body, self.units)
+        return Http3Connection(self._emit, self.report, self._services.new_body, self.units, upgrade=self._upgrade)
 
     def _upgrade(self, exchange: Exchange, kind: str) -> ByteLayer | None:
         if kind == "websocket":

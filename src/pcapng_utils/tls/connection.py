@@ -61,6 +61,8 @@ class TlsConnection:
         self._negotiation = Negotiation(secrets, self.facts, self._sides, report)
         self._held: list[tuple[bytes, bytes, Stamp]] = []
         self._held_size = 0
+        self._early: list[tuple[bytes, bytes, Stamp]] | None = []
+        """Records of the server that the capture has before any of the client; None once the client was heard."""
         self._ended = [False, False]
         self._early_ends: list[tuple[int, Stamp | None]] = []
         self._handshaken = [False, False]
@@ -112,7 +114,11 @@ class TlsConnection:
             self._report(
                 Problem("tls-truncated", "A direction ends within a TLS record, whose bytes cannot be read", lost=left)
             )
+        if direction == CLIENT:
+            self._read_early()
         self._release()
+        while self._held:  # a second ClientHello among them made the rest wait again
+            self._release()
 
     # Records, as the readers cut them.
 
@@ -146,6 +152,11 @@ class TlsConnection:
 
     def _record(self, direction: int, side: Side, header: bytes, fragment: bytes, stamp: Stamp) -> None:
         """The long way of a record. `stamp` names the unit that is still to be added."""
+        if self._early is not None:
+            if direction == SERVER and self._hold_early(header, fragment, stamp):
+                return
+            self._hear(direction, side, header, fragment, stamp)
+            return
         if direction == CLIENT and self._negotiation.waiting:
             self._hold(header, fragment, stamp)
             return
@@ -191,23 +202,48 @@ class TlsConnection:
 
     def resumed(self, direction: int, lost: int | None, records: int | None, before: bytes) -> None:
         """The next record comes after lost ones."""
-        self._negotiation.waiting = False
+        self._read_early()
         self._release()
         side = self._sides[direction]
         side.lose(lost, records)
         if side.opener is not None:
             side.opener.skip(before)
 
-    # Records of the client that came before what tells how to read them.
+    # Records that came before what tells how to read them.
+
+    def _hold_early(self, header: bytes, fragment: bytes, stamp: Stamp) -> bool:
+        """Whether a record of the server waits for the ClientHello, which some captures have behind the ServerHello."""
+        early = self._early
+        if early is None or len(early) >= self._limits.early or not (early or header[0] == codes.HANDSHAKE):
+            return False
+        early.append((header, fragment, stamp))
+        return True
+
+    def _hear(self, direction: int, side: Side, header: bytes, fragment: bytes, stamp: Stamp) -> None:
+        """The client's first record, or one of the server that shall not wait: then those that waited are read."""
+        early, self._early = self._early or [], None
+        if direction == CLIENT:
+            self._record(direction, side, header, fragment, stamp)
+        for early_header, early_fragment, (first, last, frames, _) in early:
+            self.record(SERVER, early_header, early_fragment, first, last, frames)
+        if direction == SERVER:
+            self.record(SERVER, header, fragment, stamp.first, stamp.last, stamp.frames)
+
+    def _read_early(self) -> None:
+        """The client will not be heard first any more."""
+        early, self._early = self._early or [], None
+        for header, fragment, (first, last, frames, _) in early:
+            self.record(SERVER, header, fragment, first, last, frames)
 
     def _hold(self, header: bytes, fragment: bytes, stamp: Stamp) -> None:
         self._held.append((header, fragment, stamp))
         self._held_size += len(fragment)
         if self._held_size > self._limits.held:
-            self._negotiation.waiting = False
             self._release()
 
     def _release(self) -> None:
+        """Read what was held, as far as it can be read now."""
+        self._negotiation.waiting = False
         held, self._held, self._held_size = self._held, [], 0
         for header, fragment, stamp in held:
             self.record(CLIENT, header, fragment, stamp.first, stamp.last, stamp.frames)
@@ -242,7 +278,6 @@ class TlsConnection:
         facts.read[direction] += 1
         facts.decrypted[direction] = not facts.unread[direction]
         if direction == SERVER:
-            self._negotiation.waiting = False
             self._release()
         else:
             facts.ech = False  # the key log knows this random, so the server did not take another
@@ -350,7 +385,9 @@ class TlsConnection:
                 )
             )
             side.gave_up = False
-        facts.reason = facts.reason or side.reason or ("lost-packets" if side.drift else "bad-record")
+        if not facts.reason:
+            unopened = "bad-record" if side.opener is not None else self._negotiation.why_no_keys()
+            facts.reason = side.reason or ("lost-packets" if side.drift else unopened)
 
     def _kind_unread(self, direction: int, side: Side, kind: int) -> int:
         """What an encrypted record most likely holds.

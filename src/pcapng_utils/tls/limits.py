@@ -14,6 +14,8 @@ class Limits:
     """Bytes searched for the next record's header after a loss, before the direction is given up."""
     held: int = 1 << 18
     """Bytes of the client's records that wait for the server's answer, which says how to read them."""
+    early: int = 64
+    """Records of the server that wait for the client's first, where the capture has them in the wrong order."""
     failures: int = 16
     """Records in a row that do not open, before no more are tried."""
     passed: int = 4096
