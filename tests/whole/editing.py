@@ -6,6 +6,7 @@ import random
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from pcapng_utils.capture.events import PacketBatch
@@ -39,6 +40,12 @@ class Packet:
         return self.data[start : ip + int.from_bytes(self.data[ip + 2 : ip + 4], "big")]
 
     @property
+    def flow(self) -> frozenset[bytes]:
+        """Addresses and ports, whichever way."""
+        direction = self.direction
+        return frozenset((direction[:4] + direction[8:10], direction[4:8] + direction[10:]))
+
+    @property
     def direction(self) -> bytes:
         """Addresses and ports, from and to."""
         tcp = _ETHERNET + (self.data[_ETHERNET] & 15) * 4
@@ -54,7 +61,7 @@ class Packet:
         payload, pieces = self.payload, []
         cuts = sorted({0, *(size for size in sizes if 0 < size < len(payload)), len(payload)})
         sequence = int.from_bytes(self.data[tcp + 4 : tcp + 8], "big")
-        for begin, end in zip(cuts, cuts[1:], strict=False):
+        for begin, end in pairwise(cuts):
             header = bytearray(self.data[:start])
             struct.pack_into("!H", header, ip + 2, start - ip + end - begin)
             struct.pack_into("!I", header, tcp + 4, (sequence + begin) & 0xFFFFFFFF)
@@ -94,17 +101,23 @@ def resegmented(packets: Iterable[Packet], seed: int) -> list[Packet]:
 
 
 def reordered(packets: Sequence[Packet], seed: int, window: int) -> list[Packet]:
-    """The packets of each direction of each flow moved among themselves by up to `window`; each place keeps its time."""
+    """Packets of one direction that follow one another overtake one another, by up to `window` places.
+
+    What one side sends in answer to the other cannot overtake what it answers: a network does no more than this."""
     rng = random.Random(seed)
-    directions: dict[bytes, list[int]] = {}
-    for place, packet in enumerate(packets):
-        directions.setdefault(packet.direction, []).append(place)
-    result = list(packets)
-    for places in directions.values():
-        keyed = sorted(enumerate(places), key=lambda item: item[0] + rng.uniform(0, window))
-        for place, (_, moved) in zip(places, keyed, strict=True):
-            result[place] = replace(packets[moved], time=packets[place].time)
-    return result
+    flights: list[list[Packet]] = []
+    latest: dict[frozenset[bytes], list[Packet]] = {}
+    for packet in packets:
+        flight = latest.get(packet.flow)
+        if flight is None or flight[-1].direction != packet.direction or len(flight) > window:
+            flight = latest[packet.flow] = []
+            flights.append(flight)
+        flight.append(packet)
+    moved = []
+    for flight in flights:
+        order = rng.sample(flight, len(flight))
+        moved += [replace(packet, time=place.time) for place, packet in zip(flight, order, strict=True)]
+    return sorted(moved, key=lambda packet: packet.time)
 
 
 def jumbled(packets: Sequence[Packet], seed: int, window: int) -> list[Packet]:

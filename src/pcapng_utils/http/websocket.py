@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from operator import attrgetter
+from operator import itemgetter
 from typing import Final
 
 from pcapng_utils.http._websocket_frames import CLOSE, CONTINUATION, Frame, FrameReader, Trace
@@ -21,7 +21,6 @@ from pcapng_utils.layers import CLIENT, SERVER, Problem, Report, Stamp, UnitKind
 _FLUSH: Final = b"\x00\x00\xff\xff"
 """What permessage-deflate leaves out at the end of a message (RFC 7692, section 7.2.2)."""
 _WINDOW: Final = 1 << 15
-_BY_TIME: Final = attrgetter("stamp.last", "stamp.first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,5 +305,16 @@ class WebSocketLayer:
                 self._report(replace(fault, lost=skipped))
         if self._too_much:
             self._report(Problem("websocket-too-much", _TOO_MUCH, detail=f"{self._too_much} messages"))
-        self._log.messages.sort(key=_BY_TIME)
+        self._log.messages = _by_time(self._log.messages)
         self._emit(self._exchange)
+
+
+def _by_time(messages: list[WebSocketMessage]) -> list[WebSocketMessage]:
+    """The messages of both sides by time; those of one side stay in the order of its stream, whatever their times."""
+    latest = [(0, 0), (0, 0)]
+    keyed = []
+    for message in messages:
+        latest[message.direction] = max(latest[message.direction], (message.stamp.last, message.stamp.first))
+        keyed.append((latest[message.direction], message))
+    keyed.sort(key=itemgetter(0))
+    return [message for _, message in keyed]

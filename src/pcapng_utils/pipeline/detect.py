@@ -86,7 +86,7 @@ def _http1(data: bytes) -> Answer:
 def _socks(data: bytes) -> Answer:
     """A SOCKS greeting: version 5 with its list of methods (RFC 1928, section 3), or a version 4 request."""
     if data[:1] == b"\x05":
-        if len(data) < 2:
+        if len(data) <= 2:  # or the server's choice of method, which some captures have before the greeting
             return MoreBytes.NEEDED
         methods = data[2:]
         whole = 0 < data[1] == len(methods) and all(method in _SOCKS_METHODS for method in methods)

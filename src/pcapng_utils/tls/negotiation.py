@@ -127,7 +127,7 @@ class Negotiation:
         self._server = None
         self._abbreviated = True
         self._master = self._keys = None
-        self.waiting = self._first
+        self.waiting = True
         # Only where a premaster secret is all there is: the extended master secret hangs on all messages so far.
         self._transcript = None
         if self._secrets.has_premasters and not self._secrets.has(hello.random):
