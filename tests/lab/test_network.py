@@ -1,0 +1,113 @@
+"""The lab's machines, its captures and its bad network."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from pathlib import Path
+
+import pytest
+
+from lab.capture import Format, capture
+from lab.network import MTU, Network, network
+from lab.relay import Impairment
+from pcapng_utils.capture.events import PacketBatch
+from pcapng_utils.capture.reader import CaptureReader
+from tests.lab.needs import network_allowed
+
+pytestmark = network_allowed
+
+ETHERNET_HEADER = 14
+HERE = Path("/proc/thread-self/ns/net")
+
+
+def namespaces() -> list[Path]:
+    return list(Path("/run/netns").glob(f"lab-{os.getpid()}-*"))
+
+
+def transfer(net: Network, data: bytes) -> bytes:
+    """What arrives at the phone of what the internet sends it over TCP."""
+    with net.internet.entered():
+        listener = socket.create_server((net.internet.address, 80))
+
+    def serve() -> None:
+        with listener.accept()[0] as connection:
+            connection.sendall(data)
+
+    server = threading.Thread(target=serve)
+    server.start()
+    with net.phone.entered():
+        client = socket.create_connection((net.internet.address, 80))
+    received = b""
+    with listener, client:
+        while part := client.recv(1 << 16):
+            received += part
+    server.join()
+    return received
+
+
+def packets(path: Path) -> list[bytes]:
+    found = []
+    with path.open("rb") as file:
+        for event in CaptureReader(file, path.name):
+            if isinstance(event, PacketBatch):
+                found += [event.data[packet[2] : packet[3]] for packet in event.packets]
+    return found
+
+
+def payload_to_phone(path: Path) -> int:
+    """Bytes of TCP payload from port 80, repeated ones counted."""
+    total = 0
+    for packet in packets(path):
+        if packet[12:14] == b"\x08\x00" and packet[23] == socket.IPPROTO_TCP:
+            size = int.from_bytes(packet[16:18])
+            tcp = ETHERNET_HEADER + 20
+            if struct.unpack_from("!H", packet, tcp)[0] == 80:
+                total += size - 20 - (packet[tcp + 12] >> 4) * 4
+    return total
+
+
+@pytest.mark.parametrize("form", ["pcap", "pcap-ns", "pcapng"])
+def test_a_capture_holds_every_byte_in_packets_as_small_as_a_phones(tmp_path: Path, form: Format) -> None:
+    data = bytes(range(256)) * 2000
+    with network() as net, capture(net, tmp_path / "capture", form):
+        assert transfer(net, data) == data
+    sizes = [len(packet) for packet in packets(tmp_path / "capture")]
+    assert max(sizes) == MTU + ETHERNET_HEADER
+    assert payload_to_phone(tmp_path / "capture") == len(data)
+
+
+def test_a_capture_begins_with_the_first_packet_and_ends_with_the_last(tmp_path: Path) -> None:
+    """Twenty times, since what is missed is missed by chance."""
+    with network() as net:
+        for number in range(20):
+            path = tmp_path / str(number)
+            with capture(net, path):
+                assert transfer(net, b"x") == b"x"
+            flags = [packet[47] for packet in packets(path) if packet[12:14] == b"\x08\x00"]
+            assert flags[0] == 0x02, "the SYN"
+            assert sum(flag & 1 for flag in flags) == 2, "both FINs"
+
+
+def test_nothing_stays_behind_when_the_block_is_left_by_an_exception() -> None:
+    with pytest.raises(ZeroDivisionError), network(Impairment()):
+        assert len(namespaces()) == 3
+        raise ZeroDivisionError
+    assert not namespaces()
+
+
+def test_a_thread_is_on_a_machine_only_inside_the_block() -> None:
+    here = HERE.stat().st_ino
+    with network() as net:
+        with net.phone.entered():
+            assert HERE.stat().st_ino != here
+        assert HERE.stat().st_ino == here
+
+
+def test_a_bad_network_loses_and_repeats_and_tcp_repairs_it(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 1000
+    with network(Impairment(loss=0.03, duplicate=0.05, reorder=0.1, seed=4)) as net, capture(net, tmp_path / "capture"):
+        assert transfer(net, data) == data
+    assert payload_to_phone(tmp_path / "capture") > len(data)
