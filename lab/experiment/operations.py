@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Final, Literal, NamedTuple
 
 Direction = Literal["out", "in"]
@@ -73,7 +73,7 @@ class OperationLog:
     def __init__(self) -> None:
         self.operations: list[Operation] = []
         self.stacks: list[list[Frame]] = []
-        self._known: dict[tuple[tuple[CodeType, int], ...], int] = {}
+        self._known: dict[tuple[tuple[str, str, int], ...], int] = {}
         self._lock = threading.Lock()
 
     def enter(self, socket_: StreamMap, event: str) -> Operation:
@@ -90,17 +90,18 @@ class OperationLog:
 
     def _stack(self) -> int:
         frame = _caller()
-        key: list[tuple[CodeType, int]] = []
+        key: list[tuple[str, str, int]] = []
         while frame is not None:
             if frame.f_code.co_filename != _DISGUISE:
-                key.append((frame.f_code, frame.f_lineno))
+                # Not the code itself: two that differ in file and qualified name alone are equal to Python.
+                key.append((frame.f_code.co_filename, frame.f_code.co_qualname, frame.f_lineno))
             frame = frame.f_back
         known = tuple(key)
         with self._lock:
             number = self._known.get(known)
             if number is None:
                 number = self._known[known] = len(self.stacks)
-                self.stacks.append([_describe(code, line) for code, line in known])
+                self.stacks.append([_describe(*place) for place in known])
         return number
 
 
@@ -112,12 +113,10 @@ def _caller() -> FrameType | None:
     return frame
 
 
-def _describe(code: CodeType, line: int) -> Frame:
-    path = Path(code.co_filename)
-    if path.suffix == _APP_SUFFIX:
-        class_, _, method = code.co_qualname.rpartition(".")
-        return Frame(class_, path.name, line, method)
-    return Frame(f"py.{path.stem}", path.name, line, code.co_name)
+def _describe(file: str, name: str, line: int) -> Frame:
+    path = Path(file)
+    class_, _, method = name.rpartition(".")
+    return Frame(class_ if path.suffix == _APP_SUFFIX else f"py.{path.stem}", path.name, line, method)
 
 
 class StreamMap:

@@ -41,8 +41,8 @@ def _ordinary(client: HttpxClient) -> None:
     client.fetch("OPTIONS", "/data?size=10")
     client.fetch("DELETE", "/echo")
     client.fetch("GET", "/stream?pieces=6&size=900")
-    client.fetch("GET", "/data?size=18000&seed=3&kind=binary", [("x-empty", ""), ("x-long", "v" * 3000)])
-    client.fetch("POST", "/echo", [("content-type", "application/octet-stream")], answer_body(16_000, 9, "binary"))
+    client.fetch("GET", "/data?size=9000&seed=3&kind=binary", [("x-empty", ""), ("x-long", "v" * 3000)])
+    client.fetch("POST", "/echo", [("content-type", "application/octet-stream")], answer_body(9_000, 9, "binary"))
 
 
 def _chunks() -> Iterator[bytes]:
