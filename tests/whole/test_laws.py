@@ -71,7 +71,7 @@ def essence(entry: dict[str, Any]) -> dict[str, Any]:
     return {**sides, "content": entry["response"]["content"], "websocket": websocket, "events": events}
 
 
-#: A renegotiation inside one round trip of a loopback: its messages cannot be read in another order than they were sent.
+#: A renegotiation within one round trip of a loopback: the order of both sides is what tells which keys count.
 UNORDERED_FIXTURES = [name for name in TCP_FIXTURES if name != "tls-changes"]
 
 law = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))

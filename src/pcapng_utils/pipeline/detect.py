@@ -88,17 +88,18 @@ def _socks(data: bytes) -> Answer:
     if data[:1] == b"\x05":
         if len(data) <= 2:  # or the server's choice of method, which some captures have before the greeting
             return MoreBytes.NEEDED
-        methods = data[2:]
-        whole = 0 < data[1] == len(methods) and all(method in _SOCKS_METHODS for method in methods)
-        return Verdict(Protocol.SOCKS, True) if whole else None
-    if data[:2] in (b"\x04\x01", b"\x04\x02"):
-        if len(data) < 9:
-            return MoreBytes.NEEDED
-        return Verdict(Protocol.SOCKS, True) if data.endswith(b"\x00") and len(data) < 512 else None
+        count, methods = data[1], data[2:]
+        if not 0 < count or len(methods) > count or not _SOCKS_METHODS.issuperset(methods):
+            return None
+        return Verdict(Protocol.SOCKS, True) if len(methods) == count else MoreBytes.NEEDED
+    if data[:2] in (b"\x04\x01", b"\x04\x02") and len(data) < _LONGEST_SOCKS4:
+        return Verdict(Protocol.SOCKS, True) if len(data) > 8 and data.endswith(b"\x00") else MoreBytes.NEEDED
     return None
 
 
 #: Authentication methods in use (IANA): none, GSSAPI, user name and password, CHAP, CRAM, TLS, private ones.
 _SOCKS_METHODS: Final = frozenset({*range(10), *range(0x80, 0xFF)})
+
+_LONGEST_SOCKS4: Final = 512
 
 _PROBES: Final[tuple[Callable[[bytes], Answer], ...]] = (_tls, _http2, _http1, _socks)
