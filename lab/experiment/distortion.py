@@ -48,6 +48,8 @@ class Distortion:
     """Share of the calls that are logged again under their other name (`send` and `sendto`)."""
     jumble: float = 0.0
     """Mean time by which records arrive late at the file: its order is not that of their times."""
+    capture_loss: float = 0.0
+    """Share of the packets that the capture missed (`write_experiment` alone looks at it)."""
     reorder: bool = False
     """Delays may change the order of one socket's calls in one direction, as no byte stream can."""
 

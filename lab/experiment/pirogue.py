@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from lab.edit import Capture
 from lab.experiment.app import CipherCall
 from lab.experiment.distortion import PID, PROCESS, Distortion, Trace, distort
 from lab.experiment.plan import IDENTIFIERS
@@ -27,7 +28,10 @@ def write_experiment(
     directory.mkdir(parents=True, exist_ok=True)
     distortion = distortion or Distortion()
     trace = distort(recording, distortion, seed)
-    shutil.copyfile(recording.capture, directory / "traffic.pcap")
+    if distortion.capture_loss:
+        Capture.read(recording.capture).lossy(distortion.capture_loss, seed).write(directory / "traffic.pcap")
+    else:
+        shutil.copyfile(recording.capture, directory / "traffic.pcap")
     shutil.copyfile(recording.keylog, directory / "sslkeylog.txt")
     with (directory / "socket_trace.json").open("w", encoding="utf-8") as file:
         file.write("[")

@@ -22,6 +22,7 @@ from lab.experiment.app import App, CipherCall, run_loop, run_threads
 from lab.experiment.operations import Frame, Label, Operation
 from lab.experiment.plan import ZONE, Job, Load, jobs
 from lab.network import SERVER_ADDRESSES, network
+from lab.relay import Impairment
 from lab.servers.hypercorn_server import Listening, hypercorn
 from lab.truth import Truth
 
@@ -104,8 +105,9 @@ def _cipher_call(raw: dict[str, Any]) -> CipherCall:
     return CipherCall(raw["time"], raw["algorithm"], **whole)
 
 
-def record(load: Load, directory: Path, seed: int = 0) -> Recording:
-    """Run the load between the lab's machines, under tcpdump. `directory` is made where it is missing.
+def record(load: Load, directory: Path, seed: int = 0, impairment: Impairment | None = None) -> Recording:
+    """Run the load between the lab's machines, under tcpdump; `impairment`: over a bad network. `directory` is made
+    where it is missing.
 
     Raises lab.network.LabUnavailableError where the machine does not permit network namespaces.
     """
@@ -114,7 +116,7 @@ def record(load: Load, directory: Path, seed: int = 0) -> Recording:
     keylog.unlink(missing_ok=True)
     keylog.touch()
     todo = jobs(load, seed)
-    with tempfile.TemporaryDirectory() as scratch, network() as net:
+    with tempfile.TemporaryDirectory() as scratch, network(impairment) as net:
         work = Path(scratch)
         authority = Authority.create(work / "ca")
         identity = authority.issue("server", sorted(ZONE))
