@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A command that the tests run, and the package that brings it.
 SYSTEM := tcpdump:tcpdump tshark:tshark dumpcap:wireshark-common ip:iproute2 nginx:nginx curl:curl openssl:openssl chromium:chromium
 
-.PHONY: venv system test lint demo fixtures clean
+.PHONY: venv system test lint demo bench fixtures clean
 
 venv: .venv/installed
 
@@ -34,6 +34,10 @@ test: venv system lint
 demo: venv
 	@mkdir -p out
 	$(BIN)/pcapng-utils convert --force examples/experiment -o out/demo.har
+
+# Half an hour, and 10 GB of disk. `.venv/bin/python -m benchmarks.speed --scale 0.05` is over in two minutes.
+bench: venv system
+	$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md
 
 # The small captures of tests/fixtures, made anew (needs root): see tests/fixtures/README.md.
 fixtures: venv system
