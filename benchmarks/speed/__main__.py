@@ -53,8 +53,8 @@ def main() -> int:
 
 def _measure(bench: Bench, arguments: argparse.Namespace) -> dict[str, list[Measure]]:
     """Run all programs in turn, several times, so that a busy moment of the machine does not hit one of them alone."""
-    made = {scale: _captured(bench, arguments, scale) for scale in bench.scales}
-    captures = list(made.values()) * (len(bench.programs) // len(made))
+    made_for = {scale: _captured(bench, arguments, scale) for scale in bench.scales}
+    captures = list(made_for.values()) * (len(bench.programs) // len(made_for))
     results: dict[str, list[Measure]] = {program.name: [] for program in bench.programs}
     out = arguments.captures / "out.har"
     for turn in range(arguments.runs):
