@@ -142,7 +142,7 @@ class QuicFlow:
 
     def _initial_of_new(self, data: bytes, head: Invariants, current: QuicConnection | None) -> LongHeader | None:
         """The header of a client's Initial packet that begins a connection, or begins one again; else None."""
-        if current is not None and current.began_with(head.destination):
+        if current is not None and current.began_with(head.destination, head.version):
             return None
         for version in candidates(head.version):
             header = read_long_header(data, 0, version)
