@@ -4,7 +4,7 @@
 
 Printed, for each capture: what pcapng-utils 1.1 finds (method, URL, status, SHA-1 of the decoded response body) and we
 lack; and what we find in frames in which neither it nor tshark shows any HTTP. Both are looked up in the tables of
-docs/differences.md, and marked "known" if they stand there. Exit code 1 if one does not, or if a conversion failed.
+docs/public-captures.md, and marked "known" if they stand there. Exit code 1 if one does not, or if a conversion failed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="parts of names of captures; default: all")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
-    known = (ROOT / "docs" / "differences.md").read_text() if (ROOT / "docs" / "differences.md").exists() else ""
+    known = (ROOT / "docs" / "public-captures.md").read_text()
     totals: Counter[str] = Counter()
     for capture in captures(arguments.corpus, arguments.names):
         name = str(capture.relative_to(arguments.corpus))
