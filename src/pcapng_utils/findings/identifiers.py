@@ -24,8 +24,8 @@ LEAST_LENGTH: Final = 4
 
 _WORDS: Final = (
     "imei", "meid", "imsi", "iccid", "serial", "androidid", "gsfid", "deviceid", "subscriberid", "uuid", "udid",
-    "macaddr", "wifimac", "btmac", "bdaddr", "ipaddr", "phonenumber", "msisdn", "line1number", "account", "email", "username",
-    "advertisingid", "hostname", "ssid", "bluetoothname",
+    "macaddr", "wifimac", "btmac", "bdaddr", "ipaddr", "phonenumber", "msisdn", "line1number", "account", "email",
+    "username", "advertisingid", "hostname", "ssid", "bluetoothname",
 )  # fmt: skip
 """In the name of a property, without what separates its words."""
 _WHOLE_WORDS: Final = frozenset({"mac", "ip", "ipv4", "ipv6", "esn", "phone", "gaid", "aaid", "adid", "idfa", "mail"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlencode
 
@@ -17,6 +17,8 @@ _COOKIES: Final = frozenset({"cookie", "set-cookie"})
 _IN_URL: Final = frozenset({"host"})
 """Headers that the URL holds as well; so do those that begin with a colon (HTTP/2 and 3)."""
 _WEBSOCKETS: Final = ("_webSocketMessages", "_webSocketControlFrames")
+_WINDOW: Final = 1 << 20
+"""Bytes of a large body that are looked at together, nested codings and all."""
 _DIRECTIONS: Final[dict[str, Direction]] = {"send": "out", "receive": "in"}
 
 
@@ -27,9 +29,28 @@ class Place(NamedTuple):
     """"host", "path", "query", "header NAME", "cookie", "body", "decrypted body", "websocket", "event stream"."""
     direction: Direction
     data: bytes
+    large: Iterable[bytes] = ()
+    """A body too large for memory, in pieces: `data` is empty then."""
+
+    def windows(self, overlap: int) -> Iterator[bytes]:
+        """What is there, in portions that can be looked at; `overlap`: bytes that two of them have in common."""
+        if self.data:
+            yield self.data
+        window = bytearray()
+        for piece in self.large:
+            window += piece
+            if len(window) >= _WINDOW:
+                yield bytes(window)
+                del window[:-overlap]
+        if window:
+            yield bytes(window)
 
 
-def places(entry: Json) -> Iterator[Place]:
+Large = Mapping[str, Iterable[bytes]]
+"""Bodies that are not in their entry, in pieces, by the text that stands for each."""
+
+
+def places(entry: Json, large: Large | None = None) -> Iterator[Place]:
     """Every part of an entry in which something may have been sent, bodies last."""
     request, response = entry["request"], entry.get("response") or {}
     for where, text in url_parts(request.get("url") or ""):
@@ -39,8 +60,8 @@ def places(entry: Json) -> Iterator[Place]:
     for interim in entry.get("_interimResponses") or ():
         yield from _headers(interim, "in")
     yield from _messages(entry)
-    yield Place(_body_place(request), "out", request_body(request))
-    yield Place(_body_place(response), "in", body_of(response.get("content") or {}))
+    yield _body(request, "out", request.get("postData") or request.get("_content"), large or {})
+    yield _body(response, "in", response.get("content"), large or {})
 
 
 def url_parts(url: str) -> Iterator[tuple[str, str]]:
@@ -56,19 +77,11 @@ def url_parts(url: str) -> Iterator[tuple[str, str]]:
     yield "fragment", fragment
 
 
-def request_body(request: Json) -> bytes:
-    """The bytes of a request's body, as text or not; of one of which the parameters alone are known, those."""
-    posted = request.get("postData")
-    if posted is None:
-        return body_of(request.get("_content") or {})
-    if not posted.get("text") and posted.get("params"):
-        return urlencode([(one.get("name") or "", one.get("value") or "") for one in posted["params"]]).encode()
-    return body_of(posted)
-
-
 def body_of(content: Json) -> bytes:
-    """The bytes of HAR's `content` or `postData`; of text, in UTF-8."""
+    """The bytes of HAR's `content` or `postData`, in UTF-8 if they are text; the parameters of a form without text."""
     text = content.get("text") or ""
+    if not text and content.get("params"):
+        return urlencode([(one.get("name") or "", one.get("value") or "") for one in content["params"]]).encode()
     if content.get("encoding") == "base64":
         try:
             return pybase64.b64decode(text)
@@ -81,8 +94,12 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _body_place(message: Json) -> str:
-    return "decrypted body" if message.get("_decryption") else "body"
+def _body(message: Json, direction: Direction, content: Json | None, large: Large) -> Place:
+    where = "decrypted body" if message.get("_decryption") else "body"
+    pieces = large.get((content or {}).get("text") or "")
+    if pieces is not None:
+        return Place(where, direction, b"", pieces)
+    return Place(where, direction, body_of(content or {}))
 
 
 def _headers(message: Json, direction: Direction) -> Iterator[Place]:
