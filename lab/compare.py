@@ -37,7 +37,48 @@ def compare(har: dict[str, Any], truth: Truth) -> list[str]:
             for entry in entries:
                 request = entry["request"]
                 differences.append(f"never exchanged ({number}): {request['method']} {request['url']}")
-    return differences
+    return [*differences, *_connection_differences(har, truth), *_name_differences(har, truth)]
+
+
+def _connection_differences(har: dict[str, Any], truth: Truth) -> Iterator[str]:
+    """Where the truth names connections, it names all to their server, in their order."""
+    if not truth.connections:
+        return
+    ends = {(connection.server, connection.port) for connection in truth.connections}
+    seen = [item for item in har["log"]["_connections"] if (item["server"]["ip"], item["server"]["port"]) in ends]
+    seen.sort(key=lambda item: item["_timestamp"])
+    if len(seen) != len(truth.connections):
+        yield f"{len(seen)} connections, not {len(truth.connections)}"
+        return
+    for number, (item, connection) in enumerate(zip(seen, truth.connections, strict=True)):
+        tls = item["tls"]
+        facts = (
+            ("version", tls["version"], connection.version.replace("TLSv1", "TLS 1")),
+            ("SNI", tls["sni"] or "", connection.sni),
+            ("ALPN", tls["alpn"] or "", connection.alpn),
+            ("resumed", tls["resumed"], tls["resumed"] if connection.resumed is None else connection.resumed),
+            (
+                "decrypted",
+                connection.decrypted is None or item["decrypted"] == "yes",
+                connection.decrypted is not False,
+            ),
+        )
+        for name, ours, true in facts:
+            if ours.removesuffix(".0") != true if isinstance(ours, str) else ours != true:
+                yield f"connection {number} ({connection.cipher}, {connection.note}): {name} is {ours!r}, not {true!r}"
+
+
+def _name_differences(har: dict[str, Any], truth: Truth) -> Iterator[str]:
+    if not truth.names:
+        return
+    ours = [(item["name"], item["type"], _addresses(item), item["server"]) for item in har["log"]["_dns"]]
+    true = [(item.name, item.type, item.answers, item.server) for item in truth.names]
+    if ours != true:
+        yield f"names are {ours}, not {true}"
+
+
+def _addresses(item: dict[str, Any]) -> list[str]:
+    return [answer["data"] for answer in item["answers"]]
 
 
 def _by_number(entries: list[Entry]) -> dict[int | None, list[Entry]]:

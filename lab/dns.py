@@ -59,8 +59,8 @@ def _ask(name: str) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(_PATIENCE)
         sock.sendto(query.to_wire(), (SERVER, PORT))
-        answer = dns.message.from_wire(sock.recv(_MAX_MESSAGE))
-    for rrset in answer.answer:
+        response = dns.message.from_wire(sock.recv(_MAX_MESSAGE))
+    for rrset in response.answer:
         if rrset.rdtype == dns.rdatatype.A:
             return str(rrset[0].address)
     raise LookupError(f"the lab's DNS server knows no address of {name!r}")

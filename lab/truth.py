@@ -119,8 +119,19 @@ class Connection:
     cipher: str = ""
     alpn: str = ""
     resumed: bool | None = None
-    decrypted: bool = True
+    decrypted: bool | None = True
+    """None: there was nothing to decrypt."""
     note: str = ""
+
+
+@dataclass(slots=True)
+class Name:
+    """What a DNS server answered."""
+
+    name: str
+    type: str
+    answers: list[str]
+    server: str
 
 
 @dataclass(slots=True)
@@ -128,6 +139,7 @@ class Truth:
     scenario: str = ""
     exchanges: list[Exchange] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
+    names: list[Name] = field(default_factory=list)
     exact_count: bool = True
     """The capture holds these exchanges and no other."""
 
@@ -141,6 +153,7 @@ class Truth:
             raw["scenario"],
             [_exchange(item) for item in raw["exchanges"]],
             [Connection(**item) for item in raw["connections"]],
+            [Name(**item) for item in raw["names"]],
             raw["exact_count"],
         )
 

@@ -29,6 +29,8 @@ class _Answer:
         self.headers: list[tuple[str, str]] = []
         self.trailers: list[tuple[str, str]] = []
         self.data = bytearray()
+        self.begun = asyncio.Event()
+        self.more = asyncio.Event()
         self.done = asyncio.Event()
 
     def add_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
@@ -40,6 +42,7 @@ class _Answer:
             self.interim.append(int(status))
         else:
             self.headers = fields
+            self.begun.set()
 
 
 class Http3Client(QuicConnectionProtocol):
@@ -96,6 +99,32 @@ class Http3Client(QuicConnectionProtocol):
         self._conclude(exchange, answer)
         return exchange
 
+    async def open_websocket(self, target: str, extensions: str) -> tuple[Exchange, int, dict[str, str]]:
+        """Extended CONNECT (RFC 9220): the exchange, its stream, the response's headers."""
+        exchange, fields = self._exchange("CONNECT", target, [("sec-websocket-version", "13")])
+        fields[1:1] = [(b":protocol", b"websocket")]
+        exchange.request_headers = [(name.decode(), value.decode()) for name, value in fields]
+        stream = self._quic.get_next_available_stream_id()
+        answer = self._answers[stream] = _Answer()
+        self.http.send_headers(stream, [*fields, (b"sec-websocket-extensions", extensions.encode())])
+        self.transmit()
+        await asyncio.wait_for(answer.begun.wait(), _PATIENCE)
+        self._conclude(exchange, answer)
+        return exchange, stream, dict(answer.headers)
+
+    def send(self, stream: int, data: bytes) -> None:
+        self.http.send_data(stream, data, end_stream=False)
+        self.transmit()
+
+    async def receive(self, stream: int) -> bytes:
+        """What came on a stream since the last call; waits for something."""
+        answer = self._answers[stream]
+        await asyncio.wait_for(answer.more.wait(), _PATIENCE)
+        answer.more.clear()
+        data = bytes(answer.data)
+        answer.data.clear()
+        return data
+
     async def move(self) -> None:
         """Go on from another port, as a phone does that changes its network (RFC 9000, section 9)."""
         loop = asyncio.get_running_loop()
@@ -139,6 +168,7 @@ class Http3Client(QuicConnectionProtocol):
                 answer.add_headers(event.headers)
             else:
                 answer.data += event.data
+                answer.more.set()
             if event.stream_ended:
                 answer.done.set()
                 if event.push_id is not None:

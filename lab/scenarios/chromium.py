@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from lab.clients.chromium import Job, browse
+from lab.relay import Impairment
 from lab.scenarios import scenario
 from lab.servers.quic_server import QuicOptions, quic_server
 from lab.stage import HOST, Stage
@@ -68,6 +69,18 @@ def chromium_http3(directory: Path) -> None:
         stage.on_phone(),
     ):
         browse(stage, _fetches(stage), *_FORCE_QUIC, protocol="HTTP/3")
+
+
+@scenario("chromium-http3-lossy", needs=("chromium",))
+def chromium_http3_lossy(directory: Path) -> None:
+    """Chromium forced onto QUIC, and hypercorn, over a network that loses 2 % of the packets and holds back 4 %."""
+    impairment = Impairment(loss=0.02, reorder=0.04, seed=8)
+    with (
+        Stage.built("chromium-http3-lossy", directory, impairment=impairment) as stage,
+        stage.hypercorn(tls=(443,), clear=(), quic=(443,)),
+        stage.on_phone(),
+    ):
+        browse(stage, [*_fetches(stage), *_fetches(stage)], *_FORCE_QUIC, protocol="HTTP/3")
 
 
 @scenario("chromium-http3-aioquic", needs=("chromium",))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import dns.message
+import dns.rdatatype
 import httpx
 
 from lab.clients.curl import curl
 from lab.clients.httpx_client import HttpxClient
 from lab.conversation import conversation
+from lab.dns import SERVER as DNS_SERVER
 from lab.dns import Resolver
 from lab.network import SERVER_ADDRESSES, SERVER_ADDRESSES_6
 from lab.relay import Impairment
@@ -21,7 +25,7 @@ from lab.servers.application import answer_body
 from lab.servers.nginx import nginx
 from lab.servers.proxy import HTTP_PORT, HTTPS_PORT, SOCKS_PORT, proxies
 from lab.stage import HOST, Stage
-from lab.truth import KEY, Body, Exchange
+from lab.truth import KEY, Body, Exchange, Name
 
 _PROXY = SERVER_ADDRESSES[4]
 
@@ -73,7 +77,7 @@ def nginx_and_curl(directory: Path) -> None:
             curl(stage, f"https://{HOST}:8443/plain.txt", "--http1.1", *certificate)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _with_proxies(stage: Stage, password: str = "") -> Iterator[None]:
     identity = stage.authority.issue("proxy", ("proxy.lab.test",))
     names = {HOST: stage.server}
@@ -160,17 +164,41 @@ def ipv6(directory: Path) -> None:
                     exchange.url = exchange.url.replace("https", scheme)
 
 
+_ZONE = {HOST: SERVER_ADDRESSES[0], "api.lab.test": SERVER_ADDRESSES[1]}
+
+
 @scenario("dns")
 def names(directory: Path) -> None:
-    """Names asked of a DNS server, then requests by address: to the names that the answers gave, and over TLS without
-    a server name."""
-    zone = {HOST: SERVER_ADDRESSES[0], "api.lab.test": SERVER_ADDRESSES[1], "unused.lab.test": SERVER_ADDRESSES[2]}
-    with Stage.built("dns", directory) as stage, stage.hypercorn(), stage.dns(zone), stage.on_phone():
+    """Names asked of a DNS server, one that it knows not, and a request by address to a name that an answer gave."""
+    with Stage.built("dns", directory) as stage, stage.hypercorn(), stage.dns(_ZONE), stage.on_phone():
         resolve = Resolver()
-        for name in zone:
+        for name, address in _ZONE.items():
             resolve(name)
+            stage.truth.names.append(Name(name, "A", [address], DNS_SERVER))
+        with contextlib.suppress(LookupError):
+            resolve("unknown.lab.test")
+        stage.truth.names.append(Name("unknown.lab.test", "A", [], DNS_SERVER))
         with HttpxClient.open(stage, "http") as client:
             client.fetch("GET", "/data?size=100")
+
+
+@scenario("doh")
+def names_over_https(directory: Path) -> None:
+    """DNS over HTTPS, by POST and by GET."""
+    with (
+        Stage.built("doh", directory) as stage,
+        stage.hypercorn(),
+        stage.on_phone(),
+        HttpxClient.open(stage, http2=True) as client,
+    ):
+        for name, address in _ZONE.items():
+            query = dns.message.make_query(name, dns.rdatatype.A, id=0).to_wire()
+            if name == HOST:
+                client.fetch("POST", "/dns-query", [("content-type", "application/dns-message")], query)
+            else:
+                text = base64.urlsafe_b64encode(query).rstrip(b"=").decode()
+                client.fetch("GET", f"/dns-query?dns={text}", [("accept", "application/dns-message")])
+            stage.truth.names.append(Name(name, "A", [address], stage.server))
 
 
 @scenario("formats-ns")

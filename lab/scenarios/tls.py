@@ -54,7 +54,7 @@ def exchange_over(stage: Stage, talk: Conversation, port: int = _PORT) -> Exchan
         cipher = talk.client.cipher()
         stage.truth.connections.append(
             Connection(
-                stage.server,
+                talk.client.getpeername()[0],
                 port,
                 HOST,
                 talk.client.version() or "",
@@ -237,7 +237,7 @@ def _failed(stage: Stage) -> None:
         with conversation(stage, _PORT, (server, client), name=HOST):
             pass
     except ssl.SSLError:
-        failed = Connection(stage.server, _PORT, HOST, "TLSv1.2", decrypted=False, note="handshake failure")
+        failed = Connection(stage.server, _PORT, HOST, "TLSv1.2", decrypted=None, note="handshake failure")
         stage.truth.connections.append(failed)
 
 

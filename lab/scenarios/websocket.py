@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import ssl
@@ -20,6 +21,7 @@ from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.extensions import PerMessageDeflate
 
+from lab.clients.quic_client import Http3Client
 from lab.conversation import Conversation, conversation
 from lab.scenarios import scenario
 from lab.servers.application import answer_body
@@ -179,6 +181,49 @@ def websocket_h2(directory: Path) -> None:
             second.echo("close 4002 enough")
 
 
+@scenario("websocket-h3")
+def websocket_h3(directory: Path) -> None:
+    """WebSocket over HTTP/3 (RFC 9220), with permessage-deflate, beside an ordinary request."""
+
+    async def play(stage: Stage) -> None:
+        async with Http3Client.open(stage) as client:
+            exchange, number, headers = await client.open_websocket("/ws?h3", "permessage-deflate")
+            exchange.websocket = []
+            deflate = PerMessageDeflate()
+            deflate.finalize(headers["sec-websocket-extensions"])
+            machine = Connection(ConnectionType.CLIENT, [deflate])
+            for data in ("over HTTP/3", "same words, same words, " * 200, b"\0\1\2" * 50):
+                exchange.message("send", data)
+                client.send(number, machine.send(_message(data)))
+                exchange.message("receive", await _echoed(client, number, machine))
+            await client.fetch("GET", "/data?size=300")
+            exchange.websocket_close = WebSocketClose("send", 1000, "done")
+            client.send(number, machine.send(wsproto.events.CloseConnection(1000, "done")))
+            await client.receive(number)
+
+    with (
+        Stage.built("websocket-h3", directory) as stage,
+        stage.hypercorn(tls=(443,), clear=(), quic=(443,)),
+        stage.on_phone(),
+    ):
+        asyncio.run(play(stage))
+
+
+async def _echoed(client: Http3Client, number: int, machine: Connection) -> str | bytes:
+    parts: list[str | bytes] = []
+    while True:
+        machine.receive_data(await client.receive(number))
+        for event in machine.events():
+            if isinstance(event, wsproto.events.Message):
+                parts.append(event.data)
+                if event.message_finished:
+                    return _whole(parts)
+
+
+def _message(data: str | bytes) -> wsproto.events.TextMessage | wsproto.events.BytesMessage:
+    return wsproto.events.TextMessage(data) if isinstance(data, str) else wsproto.events.BytesMessage(data)
+
+
 class _Http2Client:
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self.sock = sock
@@ -256,7 +301,7 @@ class _Http2WebSocket:
     def echo(self, data: str | bytes) -> None:
         """Send it; take its echo, or the close that it asked for."""
         self.exchange.message("send", data)
-        self._send(wsproto.events.TextMessage(data) if isinstance(data, str) else wsproto.events.BytesMessage(data))
+        self._send(_message(data))
         parts: list[str | bytes] = []
         while True:
             for event in self._events():

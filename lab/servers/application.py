@@ -6,6 +6,7 @@ One line of JSON an exchange goes to the file that the environment variable LAB_
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import os
@@ -18,9 +19,11 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 import brotli  # type: ignore[import-untyped]
+import dns.message
 import zstandard
 
 from lab.cipher import AES_KEY, ALGORITHMS, envelope, opened
+from lab.dns import answer
 from lab.truth import KEY, Body, WebSocketMessage, number_in
 
 Scope = MutableMapping[str, Any]
@@ -244,6 +247,15 @@ async def _report(exchange: Exchange) -> None:
     report.with_suffix(".part").rename(report)
 
 
+async def _dns(exchange: Exchange) -> None:
+    """DNS over HTTPS (RFC 8484), by POST and by GET."""
+    body = await exchange.read()
+    padded = exchange.query.get("dns", "") + "=="
+    query = dns.message.from_wire(body or base64.urlsafe_b64decode(padded))
+    response = answer(query, {"shop.lab.test": "10.77.1.1", "api.lab.test": "10.77.1.2"}).to_wire()
+    await exchange.respond(200, response, [(b"content-type", b"application/dns-message")])
+
+
 async def _missing(exchange: Exchange) -> None:
     await exchange.read()
     await exchange.respond(404, b"nothing here\n", [(b"content-type", b"text/plain")])
@@ -261,6 +273,7 @@ _HANDLERS: Final[dict[str, Callable[[Exchange], Awaitable[None]]]] = {
     "rpc": _rpc,
     "page": _page,
     "report": _report,
+    "dns-query": _dns,
     "collect": _data,
     "form": _data,
     "pixel": _data,
