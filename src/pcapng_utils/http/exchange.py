@@ -9,12 +9,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from pcapng_utils.http.body import Body
 from pcapng_utils.layers import ByteLayer, Stamp
 
 Header = tuple[bytes, bytes]
 """Name and value, case kept; HTTP/2 and HTTP/3 pseudo-headers are in the list, first, as sent."""
+
+#: Packets among which one that is named again is looked for: more than a record is spread over.
+_RECENT: Final = 64
 
 
 @dataclass(slots=True)
@@ -34,7 +38,7 @@ class Message:
     last: int = 0
     """Time of the packet with the last byte of the message, in ns (never before `first`)."""
     frames: array[int] = field(default_factory=lambda: array("I"))
-    """Packets that carried the message, in order, no repeats."""
+    """Packets that carried the message, in the order of its bytes; repeats are rare, but may occur."""
     units: array[int] = field(default_factory=lambda: array("I"))
     """Indices into the direction's `UnitLog`, in order, no repeats: units[0] carried the first byte of the headers."""
     incomplete: list[str] = field(default_factory=list)
@@ -46,9 +50,11 @@ class Message:
             self.first = self.last = stamp.first
         if stamp.last > self.last:
             self.last = stamp.last
+        frames = self.frames
         for frame in stamp.frames:
-            if not self.frames or self.frames[-1] != frame:
-                self.frames.append(frame)
+            # Parts of one record, and records that share a packet, name the same packets again.
+            if not frames or frame > frames[-1] or frame not in frames[-_RECENT:]:
+                frames.append(frame)
         if not self.units or self.units[-1] != stamp.unit:
             self.units.append(stamp.unit)
 
@@ -144,7 +150,7 @@ class Exchange:
     reset: str = ""
     """How the stream was ended early: "client RST_STREAM CANCEL", "server RST_STREAM ...", "TCP reset"; else empty."""
     tunnel: str = ""
-    """The connection (or stream) became something else after it: "websocket", "h2c", "connect", or the Upgrade token."""
+    """The connection (or stream) became something else after it: "websocket", "h2c", "connect", or the token."""
 
 
 Emit = Callable[[Exchange], None]
