@@ -206,7 +206,7 @@ def _wire_facts(message: Message | None) -> dict[str, Any]:
         "headersSize": message.headers_size,
         "bodySize": message.body.size,
         "_timestamp": seconds(message.first),
-        "_rawFramesNumbers": message.frames.tolist(),
+        "_rawFramesNumbers": sorted(set(message.frames)),
         "_trailers": _headers(message.trailers),
     }
 
