@@ -18,7 +18,7 @@ from pcapng_utils.layers import ByteLayer, DatagramLayer, Problem, Report, Segme
 from pcapng_utils.net.dns import TRANSPORTS, DnsExchange, DnsReader, DnsStream
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.pipeline.adapters import Opaque, SegmentAdapter
-from pcapng_utils.pipeline.datagrams import DatagramDetector, OpaqueDatagrams
+from pcapng_utils.pipeline.datagrams import CountedDatagrams, DatagramDetector, OpaqueDatagrams
 from pcapng_utils.pipeline.detect import Protocol
 from pcapng_utils.pipeline.detection import ByteDetector, SegmentDetector
 from pcapng_utils.pipeline.lookups import Lookup
@@ -78,7 +78,7 @@ class Conversation:
         """The layer that reads a UDP flow from its first datagram."""
         if not TRANSPORTS.keys().isdisjoint((self.flow.client.port, self.flow.server.port)):
             self.application = "DNS"
-            return DnsReader(self.flow, self._services.on_dns, self.report)
+            return CountedDatagrams(DnsReader(self.flow, self._services.on_dns, self.report), self.units)
         return DatagramDetector(self.flow, self._services.quic_knows, self._open_quic, OpaqueDatagrams(self.units))
 
     def _segment_layer(self, protocol: Protocol | None) -> SegmentLayer:

@@ -27,6 +27,23 @@ class OpaqueDatagrams:
         pass
 
 
+class CountedDatagrams:
+    """Counts datagrams as units on their way to a layer that does not."""
+
+    __slots__ = ("_layer", "_units")
+
+    def __init__(self, layer: DatagramLayer, units: UnitLog) -> None:
+        self._layer = layer
+        self._units = units
+
+    def datagram(self, direction: int, data: bytes, time: int, frame: int) -> None:
+        self._units.add(direction, time, frame, len(data))
+        self._layer.datagram(direction, data, time, frame)
+
+    def close(self) -> None:
+        self._layer.close()
+
+
 class DatagramDetector:
     """A DatagramLayer that looks for QUIC in the first datagrams, then steps aside."""
 

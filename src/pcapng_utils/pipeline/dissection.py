@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol
 
 from pcapng_utils.capture.events import CaptureEvent, PacketBatch, ResolvedName, Secrets
+from pcapng_utils.faults import fault
 from pcapng_utils.har.body import SMALL_BODY, WriteBlob
 from pcapng_utils.har.connections import connection_fields, decryption_state, tls_error
 from pcapng_utils.har.entry import Entry, EntryBuilder
@@ -84,7 +85,7 @@ class Dissection:
         self.secrets_came_late = False
         """Secrets that were not known stood behind packets: those before may be readable in another run."""
         self.enrichers: list[EnrichEntry] = []
-        self.watch: Callable[[int, Exchange, Conversation], None] | None = None
+        self.watch: Callable[[int, Entry, Exchange, Conversation], None] | None = None
         """Told of every exchange with its ordinal in the spool, while its messages are at hand."""
         self.watch_end: Callable[[Conversation], None] | None = None
         """Told of every conversation that has ended."""
@@ -141,6 +142,12 @@ class Dissection:
         return self._router
 
     def _emit(self, exchange: Exchange, conversation: Conversation) -> None:
+        try:
+            self._add(exchange, conversation)
+        except Exception as error:
+            conversation.report(fault(error, "an exchange was left out", _frame_of(exchange)))
+
+    def _add(self, exchange: Exchange, conversation: Conversation) -> None:
         if not conversation.exchanges:
             conversation.lookup = self._lookups.take(conversation.flow)
         conversation.exchanges += 1
@@ -149,13 +156,16 @@ class Dissection:
         for text in problems:
             conversation.report(Problem("body-not-decoded", text, frame=_frame_of(exchange)))
         for enrich in self.enrichers:
-            enrich(entry)
+            try:
+                enrich(entry)
+            except Exception as error:
+                conversation.report(fault(error, "something was not added to an exchange", _frame_of(exchange)))
         message = exchange.request or exchange.response
         self.counts.exchanges[message.version if message else ""] += 1
         entry.first = conversation.exchanges == 1
         ordinal = self._sink.append(entry)
         if self.watch is not None:
-            self.watch(ordinal, exchange, conversation)
+            self.watch(ordinal, entry, exchange, conversation)
 
     def _on_dns(self, exchange: DnsExchange) -> None:
         self._names.learn_dns(exchange)
