@@ -1,0 +1,103 @@
+"""What people want to know of an entry beyond what was on the wire, in one step: label, findings, redaction.
+
+The order matters: the label needs the stack, the findings need what redaction takes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pcapng_utils.findings.finder import Finder, Finding, IdentifierFinder, finding_row
+from pcapng_utils.findings.identifiers import Identifier
+from pcapng_utils.findings.places import Json, Large
+from pcapng_utils.findings.redaction import Redactor
+from pcapng_utils.labels.labeller import Labeller
+
+
+@dataclass(slots=True)
+class Examination:
+    """Examines the entries of one HAR, in place."""
+
+    labeller: Labeller
+    finders: Sequence[Finder] = ()
+    redactor: Redactor | None = None
+    _found: list[tuple[Finding, int, str | None, str]] = field(default_factory=list)
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether more of an entry is needed than its host and its stack."""
+        return bool(self.finders or self.redactor)
+
+    def label(self, entry: Json) -> Json | None:
+        """`_sdk` of an entry: by the request's stack, or the response's where the request has none."""
+        stacks = ((entry[side].get("_stacktrace") or {}).get("stack") for side in ("request", "response"))
+        return self.labeller.label(next(filter(None, stacks), None), host_of(entry["request"]["url"]))
+
+    def entry(self, number: int, entry: Json, large: Large | None = None) -> None:
+        """Examine an entry: `number` is its place in `log.entries`; `large` as for `Finder.find`."""
+        sdk = entry["_sdk"] = self.label(entry)
+        host = host_of(entry["request"]["url"])
+        for finder in self.finders:
+            for finding in finder.find(entry, large):
+                self._found.append((finding, number, sdk["name"] if sdk else None, host))
+        if self.redactor is not None:
+            self.redactor.entry(entry, large)
+
+    def connection(self, row: Json) -> Json:
+        """A row of `log._connections`, with its label, redacted."""
+        stack = (row.get("_stacktrace") or {}).get("stack")
+        host = (row.get("tls") or {}).get("sni") or row["server"]["host"]
+        row["_sdk"] = self.labeller.label(stack, host)
+        return self.row(row)
+
+    def row(self, row: Json) -> Json:
+        """Any other object of the HAR, redacted."""
+        if self.redactor is not None:
+            self.redactor.row(row)
+        return row
+
+    def begin(self) -> None:
+        """Forget what was found."""
+        self._found.clear()
+
+    def findings(self) -> Iterator[Json]:
+        """`log._findings`, by entry."""
+        for found in self._found:
+            yield self.row(finding_row(*found))
+
+
+def examination(
+    *,
+    identifiers: Sequence[Identifier] = (),
+    trackers: Path | None = None,
+    system_frames: Sequence[str] = (),
+    rules: Path | None = None,
+    redaction_key: bytes | None = None,
+) -> Examination:
+    """An examination for what was asked. `redaction_key` None: nothing is redacted. Raises InputError, UsageError."""
+    finders: list[Finder] = []
+    if identifiers:
+        finders.append(IdentifierFinder(identifiers))
+    if rules is not None:
+        from pcapng_utils.findings.rules import YaraFinder
+
+        finders.append(YaraFinder(rules))
+    known = None
+    if trackers is not None:
+        from pcapng_utils.labels.trackers import Trackers
+
+        known = Trackers(trackers)
+    redactor = None if redaction_key is None else Redactor(identifiers, redaction_key)
+    return Examination(Labeller(known, system_frames), finders, redactor)
+
+
+def host_of(url: Any) -> str:
+    """Host of a URL, lower case; empty where there is none."""
+    try:
+        return urlsplit(str(url)).hostname or ""
+    except ValueError:  # brackets that are no IPv6 address
+        return ""
