@@ -89,7 +89,7 @@ def _socks(data: bytes) -> Answer:
         if len(data) <= 2:  # or the server's choice of method, which some captures have before the greeting
             return MoreBytes.NEEDED
         count, methods = data[1], data[2:]
-        if not 0 < count or len(methods) > count or not _SOCKS_METHODS.issuperset(methods):
+        if not count > 0 or len(methods) > count or not _SOCKS_METHODS.issuperset(methods):
             return None
         return Verdict(Protocol.SOCKS, True) if len(methods) == count else MoreBytes.NEEDED
     if data[:2] in (b"\x04\x01", b"\x04\x02") and len(data) < _LONGEST_SOCKS4:

@@ -1,4 +1,4 @@
-"""What attribution needs of a capture, gathered while it is read: each flow's units, and where its messages are in them.
+"""What attribution needs of a capture, gathered while it is read: the units of each flow, and its messages in them.
 
 It is kept in memory only where there is a trace to join it with; what is kept of a message is a few numbers.
 """
