@@ -27,6 +27,7 @@ _PURPOSE: Final = b"pcapng-utils: pseudonyms of a redacted file\0"
 _PREFIX: Final = "REDACTED-"
 _SECRET: Final = "secret"  # noqa: S105 - a word, not one
 _DIGITS: Final = 10
+_PSEUDONYM: Final = re.compile(rf"{_PREFIX}\w+-[0-9a-f]{{{_DIGITS}}}(?:\.{_PREFIX}\w+-[0-9a-f]{{{_DIGITS}}})*")
 _ROUNDS: Final = 8
 _REMEMBERED: Final = 20_000
 _SMALL: Final = 1024
@@ -130,7 +131,7 @@ class Redactor:
 
     def _replaced(self, data: bytes, hits: Iterable[Hit], *, everywhere: bool) -> bytes:
         """`everywhere`: also where the same bytes stand elsewhere (copies of nested data are found but once)."""
-        pieces = []
+        pieces: list[bytes] = []
         end = 0
         for start, stop, identifiers in _merged(hits):
             pseudonym = ".".join(self._pseudonym(one.name, one.value.lower().encode()) for one in identifiers).encode()
@@ -141,9 +142,14 @@ class Redactor:
         return b"".join((*pieces, data[end:]))
 
     def _hide(self, secret: str) -> str:
-        return (
-            secret if secret.startswith(_PREFIX) else self._pseudonym(_SECRET, secret.encode("utf-8", "surrogatepass"))
-        )
+        """A secret's pseudonym; one that is an identifier, as a whole, stays: it has a pseudonym of its own."""
+        if _PSEUDONYM.fullmatch(secret):
+            return secret
+        data = secret.encode("utf-8", "surrogatepass")
+        hits, _ = self._search.search(data)
+        if any(hit.start == 0 and hit.end == len(data) for hit in hits):
+            return secret
+        return self._pseudonym(_SECRET, data)
 
     def _pseudonym(self, name: str, value: bytes) -> str:
         digits = hmac.digest(self._key, value, "sha256").hex()[:_DIGITS]
