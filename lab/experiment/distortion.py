@@ -69,6 +69,7 @@ class Trace:
 @dataclass(slots=True)
 class _Logged:
     stamp: float
+    """ns after the start, on the router's clock."""
     operation: Operation
     source: int
     event: str
@@ -79,7 +80,7 @@ def distort(recording: Recording, distortion: Distortion, seed: int) -> Trace:
     chance = random.Random(seed)
     kept: list[_Logged] = []
     for calls in _by_direction(recording.operations).values():
-        kept += _logged(calls, distortion, chance)
+        kept += _logged(calls, recording.started, distortion, chance)
     jumble = _delays(distortion.jumble, "exponential", chance)
     for logged in kept:
         logged.arrival = logged.stamp + jumble()
@@ -98,16 +99,17 @@ def _by_direction(operations: list[Operation]) -> dict[tuple[Any, ...], list[Ope
     return found
 
 
-def _logged(calls: list[Operation], distortion: Distortion, chance: random.Random) -> list[_Logged]:
-    """One socket and direction: its calls at their distorted times, on the router's clock."""
+def _logged(calls: list[Operation], started: int, distortion: Distortion, chance: random.Random) -> list[_Logged]:
+    """One socket and direction: its calls at their distorted times."""
     delay = _delays(distortion.delay, distortion.tail, chance)
     found: list[_Logged] = []
     for call in calls:
         late = delay()
         if call.direction == "out":
-            stamp = call.entered - late
+            stamp = call.entered - started - late
         else:
-            stamp = (call.entered if chance.random() < distortion.early_reads else call.returned) + late
+            early = chance.random() < distortion.early_reads
+            stamp = (call.entered if early else call.returned) - started + late
         source = -1 if call.size == FAILED else call.index
         if chance.random() < distortion.failed:
             found.append(_Logged(stamp - chance.random() * 0.003 * _NS, call, -1, call.event))
@@ -144,10 +146,9 @@ def _delays(mean: float, tail: Tail, chance: random.Random) -> Callable[[], floa
 
 
 def _clock(started: int, distortion: Distortion) -> Callable[[float], int]:
-    """From ns of the router's clock to ms of the phone's."""
+    """From ns after the start, on the router's clock, to ms of the phone's."""
 
-    def phone(time: float) -> int:
-        elapsed = time - started
+    def phone(elapsed: float) -> int:
         steps = sum(size for at, size in distortion.steps if elapsed >= at * _NS)
         shift = elapsed * distortion.drift * 1e-6 + (distortion.offset + steps) * _NS
         return int((started + round(elapsed + shift)) // 1_000_000)
