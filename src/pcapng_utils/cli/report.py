@@ -8,9 +8,12 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pcapng_utils.cli.convert import add_reading_options, reading_options
+
+if TYPE_CHECKING:
+    from pcapng_utils.report.page import LeftOut
 
 _UNITS: Final = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
 _DEVICE: Final = "device.json"
@@ -131,12 +134,11 @@ def _title(source: Path) -> str:
     return source.resolve().name
 
 
-def _summarise(output: Path, left_out: object) -> None:
+def _summarise(output: Path, left_out: LeftOut) -> None:
     from pcapng_utils.cli.terminal import printable
-    from pcapng_utils.report.page import LeftOut
 
     print(f"Written      {printable(str(output))} ({output.stat().st_size:,} bytes)")  # noqa: T201
-    if isinstance(left_out, LeftOut) and left_out.bodies:
+    if left_out.bodies:
         print(f"Left out     {left_out.bodies:,} bodies of {left_out.bytes:,} bytes: --max-size makes room")  # noqa: T201
-    if isinstance(left_out, LeftOut) and left_out.exchanges:
-        print(f"             the details of {left_out.exchanges:,} exchanges")  # noqa: T201
+    if left_out.exchanges:
+        print(f"Left out     the details of {left_out.exchanges:,} exchanges")  # noqa: T201

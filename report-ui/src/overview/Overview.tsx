@@ -1,0 +1,223 @@
+import { useMemo } from "preact/hooks";
+import { passes } from "../data/filter";
+import type { Report } from "../data/report";
+import { hrefOf } from "../data/route";
+import { bytes, count, duration, moment, oneLine, percent, plural } from "../format/text";
+import { CopyButton, Data, Facts, Section } from "../ui/basics";
+import { Findings } from "./Findings";
+import { Flows } from "./Flows";
+import { Timeline } from "./Timeline";
+import { Unread } from "./Unread";
+
+export function Overview({ report }: { report: Report }) {
+  const { leftOut } = report.index;
+  return (
+    <main class="page" id="main" tabIndex={-1}>
+      <Heading report={report} />
+      {(leftOut.bodies > 0 || leftOut.exchanges > 0) && <LeftOut report={report} />}
+      <Numbers report={report} />
+      <Flows report={report} />
+      <Timeline report={report} />
+      <Findings report={report} />
+      <Unread report={report} />
+      <Experiment report={report} />
+    </main>
+  );
+}
+
+function Heading({ report }: { report: Report }) {
+  const { begin, end, index } = report;
+  const device = index.device["ro.product.model"] ?? index.device.model;
+  return (
+    <header class="heading">
+      <p class="kicker">Network evidence report</p>
+      <h1>
+        <Data value={index.title} mono={false} />
+      </h1>
+      <p class="lead">
+        {moment(begin, 0)} UTC, {duration((end - begin) * 1000)}
+        {device && (
+          <>
+            {" · "}
+            <Data value={device} mono={false} />
+          </>
+        )}
+      </p>
+    </header>
+  );
+}
+
+function LeftOut({ report }: { report: Report }) {
+  const { bodies, bytes: size, exchanges } = report.index.leftOut;
+  return (
+    <p class="notice">
+      This page has a limit in size.
+      {bodies > 0 &&
+        ` ${plural(bodies, "body", "bodies")} of ${bytes(size)} ${bodies === 1 ? "was" : "were"} left out.`}
+      {exchanges > 0 && ` The details of ${plural(exchanges, "exchange")} were left out.`} They are in the HAR file.
+    </p>
+  );
+}
+
+interface Tile {
+  value: string;
+  label: string;
+  note?: string;
+  href?: string;
+}
+
+function Numbers({ report }: { report: Report }) {
+  const tiles = useMemo(() => tilesOf(report), [report]);
+  return (
+    <ul class="tiles" aria-label="In numbers">
+      {tiles.map((tile) => {
+        const content = (
+          <>
+            <span class="value">{tile.value}</span>
+            <span class="name">{tile.label}</span>
+            {tile.note && <span class="muted">{tile.note}</span>}
+          </>
+        );
+        return <li key={tile.label}>{tile.href ? <a href={tile.href}>{content}</a> : <div>{content}</div>}</li>;
+      })}
+    </ul>
+  );
+}
+
+function tilesOf(report: Report): Tile[] {
+  const { exchanges, connections } = report;
+  const whole = exchanges.length;
+  let sent = 0;
+  let received = 0;
+  let attributed = 0;
+  let decrypted = 0;
+  for (const exchange of exchanges) {
+    sent += exchange.sent;
+    received += exchange.received;
+    if (exchange.code) attributed++;
+    decrypted += (exchange.decrypted & 1) + (exchange.decrypted >> 1);
+  }
+  const hosts = new Set(exchanges.map((exchange) => exchange.host)).size;
+  const unread = connections.filter(
+    (connection) => connection.decrypted === "no" || connection.decrypted === "partly",
+  ).length;
+  const found = exchanges.filter((exchange) => exchange.findings.length).length;
+  const tiles: (Tile | false)[] = [
+    {
+      value: count(whole),
+      label: whole === 1 ? "exchange" : "exchanges",
+      note: `with ${plural(hosts, "host")}`,
+      href: hrefOf({ view: "exchanges" }),
+    },
+    report.hasCode && {
+      value: whole ? percent(attributed / whole) : "–",
+      label: "attributed to code",
+      note: `${plural(report.senders.length - (attributed < whole ? 1 : 0), "package or SDK", "packages or SDKs")}`,
+      href: hrefOf({ view: "exchanges", filter: { confidence: "0.9 and more" } }),
+    },
+    { value: bytes(sent), label: "sent", note: `${bytes(received)} received` },
+    {
+      value: count(decrypted),
+      label: "bodies decrypted",
+      note: "by the cipher log",
+      href: decrypted ? hrefOf({ view: "exchanges", filter: { decrypted: "any" } }) : undefined,
+    },
+    report.index.findings.length > 0 && {
+      value: count(found),
+      label: "exchanges with identifiers",
+      note: plural(new Set(report.index.findings.map((finding) => finding.identifier)).size, "identifier"),
+      href: hrefOf({ view: "exchanges", filter: { identifier: "any" } }),
+    },
+    connections.length > 0 && {
+      value: count(connections.length),
+      label: connections.length === 1 ? "connection" : "connections",
+      note: unread ? `${count(unread)} not or partly read` : "all that were encrypted were read",
+      href: hrefOf({ view: "connections" }),
+    },
+  ];
+  return tiles.filter((tile) => tile !== false);
+}
+
+/** What the report was made of. */
+function Experiment({ report }: { report: Report }) {
+  const { creator, version, device } = report.index;
+  const metadata = creator._metadata ?? {};
+  const { clock, shiftSource } = metadata.attribution ?? {};
+  const files = metadata.files ?? [];
+  const unsure = report.exchanges.filter((exchange) => passes(exchange, { confidence: "0.5 to 0.9" })).length;
+  return (
+    <Section title="What this was made of">
+      <Facts
+        rows={[
+          ["First and last", `${moment(report.begin, 6)} – ${moment(report.end, 6)} UTC`],
+          [
+            "HAR made by",
+            <Data key="m" value={`${creator.name ?? "unknown"} ${creator.version ?? ""}`} mono={false} />,
+          ],
+          ["HAR made on", metadata.creation_datetime && oneLine(metadata.creation_datetime)],
+          ["Page made by", `pcapng-utils ${oneLine(version)}`],
+          [
+            "Clock",
+            clock &&
+              `phone minus router ${(clock.offset ?? 0).toFixed(3)} s, drift ${(clock.drift ?? 0).toFixed(1)} ppm`,
+          ],
+          [
+            "Clock from",
+            shiftSource &&
+              `${oneLine(shiftSource)}${clock?.anchors ? `, ${plural(clock.anchors, "anchor")} within ${((clock.spread ?? 0) * 1000).toFixed(1)} ms` : ""}`,
+          ],
+          [
+            "Unsure attributions",
+            unsure > 0 && (
+              <a href={hrefOf({ view: "exchanges", filter: { confidence: "0.5 to 0.9" } })}>{count(unsure)}</a>
+            ),
+          ],
+          [
+            "Options",
+            Object.keys(metadata.options ?? {}).length > 0 && <Data value={JSON.stringify(metadata.options)} />,
+          ],
+        ]}
+      />
+      {Object.keys(device).length > 0 && (
+        <>
+          <h3>Device</h3>
+          <Facts
+            rows={Object.entries(device).map(([name, value]) => [oneLine(name), <Data key={name} value={value} />])}
+          />
+        </>
+      )}
+      {files.length > 0 && (
+        <>
+          <h3>Files</h3>
+          <table class="plain-table stacked">
+            <thead>
+              <tr>
+                <th scope="col">File</th>
+                <th scope="col" class="end">
+                  Bytes
+                </th>
+                <th scope="col">SHA-256</th>
+              </tr>
+            </thead>
+            <tbody>
+              {files.map((file) => (
+                <tr key={file.name}>
+                  <th scope="row">
+                    <Data value={file.name} mono={false} />
+                  </th>
+                  <td class="end" data-label="Bytes">
+                    {count(file.size)}
+                  </td>
+                  <td data-label="SHA-256">
+                    <Data value={file.sha256} />{" "}
+                    <CopyButton text={file.sha256} title={`Copy the digest of ${oneLine(file.name)}`} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </>
+      )}
+    </Section>
+  );
+}
