@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pcapng_utils.net.bulkhead import stop_reading
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.net.pieces import Piece, Pieces
 from pcapng_utils.net.pool import Pool
@@ -338,7 +339,10 @@ class Half:
             self.flow.payload[direction] += len(data)
             receiver: Any = self.flow.receiver
             if receiver is not None:
-                receiver.segment(direction, data, time, frame)
+                try:
+                    receiver.segment(direction, data, time, frame)
+                except Exception as error:
+                    stop_reading(self.flow, error, self.pool.report)
         if len(data) < size:
             self._cut += size - len(data)
             self.flow.lost[self.direction] += size - len(data)
@@ -352,7 +356,10 @@ class Half:
         self.ended = True
         receiver: Any = self.flow.receiver
         if receiver is not None:
-            receiver.end(self.direction, self._fin_time, self._fin_frame)
+            try:
+                receiver.end(self.direction, self._fin_time, self._fin_frame)
+            except Exception as error:
+                stop_reading(self.flow, error, self.pool.report)
 
     def _skip(self, size: int) -> None:
         self.next = self.next + size & MASK
@@ -378,7 +385,10 @@ class Half:
             )
         receiver: Any = self.flow.receiver
         if receiver is not None:
-            receiver.gap(direction, size, time, frame)
+            try:
+                receiver.gap(direction, size, time, frame)
+            except Exception as error:
+                stop_reading(self.flow, error, self.pool.report)
 
     def _account(self) -> None:
         self.pool.used += self.pieces.cost - self._known_cost

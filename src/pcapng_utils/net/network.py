@@ -12,14 +12,16 @@ for late packets are counted to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from operator import attrgetter
+from collections.abc import Callable, Iterator
+from operator import attrgetter, length_hint
 from socket import AF_INET, AF_INET6, inet_ntop
 from struct import Struct
 from typing import Any, Final, Literal, NamedTuple
 
 from pcapng_utils.capture.events import PacketBatch
+from pcapng_utils.faults import fault
 from pcapng_utils.layers import DatagramLayer, Problem, Report, SegmentLayer
+from pcapng_utils.net.bulkhead import close_receiver, stop_reading
 from pcapng_utils.net.community import community_id
 from pcapng_utils.net.decode import Decoder, IpPayload
 from pcapng_utils.net.flow import Endpoint, Flow
@@ -71,6 +73,7 @@ _LAYOUTS: Final = {
     276: _Layout(0, 20, Struct("!2s18x" + _IPV4), b"\x08\x00", b"\x86\xdd"),  # Linux cooked, version 2
 }
 
+_Packet = tuple[int, int, int, int, int]
 OnFlow = Callable[[Flow], SegmentLayer | DatagramLayer | None]
 """Called at a flow's first packet: who gets its bytes (None: they are only counted). Client and server may still be
 exchanged before the first bytes come."""
@@ -108,14 +111,14 @@ class Network:
         self._evicted = False
 
     def feed(self, batch: PacketBatch) -> None:
-        layout = _LAYOUTS.get(batch.link_type)
-        if layout is not None:
-            self._feed_plain(batch, layout)
-            return
-        for packet in batch.packets:
-            if packet[1] >= self._pool.next_alarm:
-                self._ring(packet[1])
-            self._decode(batch, packet)
+        packets = iter(batch.packets)
+        while True:
+            try:
+                self._read(batch, packets)
+                return
+            except Exception as error:
+                frame = batch.packets[-1 - length_hint(packets)][0]
+                self._report(fault(error, "a packet was left out", frame))
 
     def close(self) -> None:
         """The capture is at its end: end all flows, in the order of their first packets."""
@@ -127,11 +130,22 @@ class Network:
             else:
                 self._finish_udp(entry)
 
-    def _feed_plain(self, batch: PacketBatch, layout: _Layout) -> None:  # noqa: C901 - one loop, no calls: it is hot
+    def _read(self, batch: PacketBatch, packets: Iterator[_Packet]) -> None:
+        layout = _LAYOUTS.get(batch.link_type)
+        if layout is not None:
+            self._read_plain(batch, packets, layout)
+            return
+        for packet in packets:
+            if packet[1] >= self._pool.next_alarm:
+                self._ring(packet[1])
+            self._decode(batch, packet)
+
+    # One loop without calls, for it is hot.
+    def _read_plain(self, batch: PacketBatch, packets: Iterator[_Packet], layout: _Layout) -> None:  # noqa: C901
         link_start, ip_start, header, tag4, tag6 = layout
         unpack4, unpack6, halves, pool = header.unpack_from, _IPV6.unpack_from, self._halves, self._pool
         data = batch.data
-        for packet in batch.packets:
+        for packet in packets:
             frame, time, start, end, wire = packet
             if time >= pool.next_alarm:
                 self._ring(time)
@@ -168,7 +182,10 @@ class Network:
                                     flow.payload[direction] += stop - begin
                                     receiver: Any = flow.receiver
                                     if receiver is not None:
-                                        receiver.segment(direction, data[begin:stop], time, frame)
+                                        try:  # costs nothing while nothing is raised
+                                            receiver.segment(direction, data[begin:stop], time, frame)
+                                        except Exception as error:
+                                            stop_reading(flow, error, self._report)
                             else:
                                 payload = data[begin:stop]
                                 self._segment(key, seq, ack, flags, stop - begin, payload, wire, time, frame)
@@ -178,7 +195,7 @@ class Network:
                         continue
             self._decode(batch, packet)
 
-    def _decode(self, batch: PacketBatch, packet: tuple[int, int, int, int, int]) -> None:
+    def _decode(self, batch: PacketBatch, packet: _Packet) -> None:
         frame, time, start, end, wire = packet
         ip = self._decoder.packet(batch.link_type, batch.data, start, end, wire, time, frame)
         if ip is None:
@@ -250,7 +267,7 @@ class Network:
         self._halves[keys[1]] = connection.halves[1]
         self._halves[keys[0]] = connection.halves[0]
         self._open.add(connection)
-        flow.receiver = self._on_flow(flow)
+        self._announce(flow)
         self._relieve()
         return self._halves[key]
 
@@ -271,7 +288,10 @@ class Network:
             conversation.cut_frame = conversation.cut_frame or frame
         receiver: Any = flow.receiver
         if receiver is not None:
-            receiver.datagram(direction, data, time, frame)
+            try:
+                receiver.datagram(direction, data, time, frame)
+            except Exception as error:
+                stop_reading(flow, error, self._report)
         return flow
 
     def _open_udp(self, key: bytes, time: int, frame: int) -> tuple[_Conversation, int]:
@@ -281,11 +301,23 @@ class Network:
         self._sockets[keys[1]] = (conversation, 1)
         self._sockets[keys[0]] = (conversation, 0)
         self._udp.add(conversation)
-        flow.receiver = self._on_flow(flow)
+        self._announce(flow)
         while (idlest := self._udp.surplus()) is not None:
             self._evict(idlest.flow)
             self._finish_udp(idlest)
         return self._sockets[key]
+
+    def _announce(self, flow: Flow) -> None:
+        try:
+            flow.receiver = self._on_flow(flow)
+        except Exception as error:
+            self._report(fault(error, "the connection was not read", flow.first_frame, flow.id))
+
+    def _conclude(self, flow: Flow) -> None:
+        try:
+            self._on_flow_end(flow)
+        except Exception as error:
+            self._report(fault(error, "the connection is not listed", flow.last_frame, flow.id))
 
     def _ring(self, time: int) -> None:
         for half in self._pool.ring(time):
@@ -324,7 +356,7 @@ class Network:
         for key, half in zip(connection.keys, connection.halves, strict=True):
             if self._halves.get(key) is half:
                 del self._halves[key]
-        self._on_flow_end(connection.flow)
+        self._conclude(connection.flow)
 
     def _finish_udp(self, conversation: _Conversation) -> None:
         if isinstance(conversation.kept, Idle):
@@ -338,10 +370,8 @@ class Network:
             self._report(
                 Problem("udp-truncated-packets", message, conversation.cut_frame, detail, conversation.cut, flow.id)
             )
-        if flow.receiver is not None:
-            flow.receiver.close()
-            flow.receiver = None
-        self._on_flow_end(flow)
+        close_receiver(flow, self._report)
+        self._conclude(flow)
 
 
 def _ports(key: bytes) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from pcapng_utils.layers import CLIENT, SERVER, Problem
+from pcapng_utils.net.bulkhead import close_receiver
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.net.half import ACK, EVERYTHING, MASK, Half
 from pcapng_utils.net.pool import Pool
@@ -122,9 +123,7 @@ class Connection:
         self.closed = True
         if self.halves[0].ended and self.halves[1].ended:
             self.flow.ended = "fin"
-        if self.flow.receiver is not None:
-            self.flow.receiver.close()
-            self.flow.receiver = None
+        close_receiver(self.flow, self.pool.report)
 
     def report_totals(self) -> None:
         """Tell, once the connection can get no more packets, what was left out of it."""

@@ -14,6 +14,7 @@ from pcapng_utils import __version__
 from pcapng_utils.capture.errors import CaptureError
 from pcapng_utils.capture.reader import CaptureReader
 from pcapng_utils.errors import InputError, naming, unreadable
+from pcapng_utils.faults import fault
 from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.problems import ProblemLog
 from pcapng_utils.har.spool import Spool
@@ -22,6 +23,7 @@ from pcapng_utils.layers import CLIENT, SERVER, Problem
 from pcapng_utils.net.names import Names
 from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, file_digest
 from pcapng_utils.pipeline.dissection import BuilderOptions, Counts, Dissection
+from pcapng_utils.pipeline.examining import examination_of
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.pipeline.output import Annotate, AnnotateConnection, Output
 from pcapng_utils.pipeline.stream import LineSink
@@ -30,8 +32,8 @@ from pcapng_utils.tls.keylog import SecretStore, read_keylog
 if TYPE_CHECKING:
     from pcapng_utils.har.pirogue_enrichment.decryption import ContentDecryption
 
-#: Bytes of a body that is held in memory to be matched with cipher calls.
-_SMALL_BODY_TO_DECRYPT: Final = 8 << 20
+#: Bytes of a body that is held in memory to be matched with cipher calls, or redacted.
+_SMALL_BODY_TO_CHANGE: Final = 8 << 20
 
 STDIN: Final = Path("-")
 
@@ -53,6 +55,7 @@ class Conversion:
         """Requests and responses whose bodies the cipher log opened; None without such a log."""
         self._annotate: Annotate = lambda ordinal: Annotations()
         self._annotate_connection: AnnotateConnection = lambda connection: {}
+        self._examination = examination_of(options, capture)
         self._begin()
 
     def __enter__(self) -> Self:
@@ -66,9 +69,9 @@ class Conversion:
         self.problems = ProblemLog()
         self.names = Names()
         self.spool = Spool()
-        sink = self.spool if lines is None else LineSink(lines, self.spool, self.names, self.options)
+        sink = self.spool if lines is None else LineSink(lines, self.spool, self.names, self.options, self._examination)
         self._decryption = self._open_cipher_log()
-        small_body = _SMALL_BODY_TO_DECRYPT if self._decryption else SMALL_BODY
+        small_body = _SMALL_BODY_TO_CHANGE if self._decryption or self.options.redact else SMALL_BODY
         builder = BuilderOptions(self.options.bodies, small_body)
         self._dissection = Dissection(sink, self.secrets, self.names, self.problems, builder)
         if self._decryption is not None:
@@ -92,6 +95,7 @@ class Conversion:
         self.files.insert(0, capture)
         self._add_bad_lines()
         self._add_decryption()
+        self._add_identifiers()
 
     def stream(self, lines: BinaryIO, progress: Progress = lambda size: None) -> None:
         """Write each exchange as a line of JSON as soon as it is complete, without attribution. Raises as `read`."""
@@ -109,9 +113,13 @@ class Conversion:
             except CaptureError as error:
                 raise InputError(str(error)) from None
             with naming(tempfile.gettempdir()):
-                for event in reader:
-                    self._dissection.feed(event)
-                    progress(reader.size)
+                try:
+                    for event in reader:
+                        self._dissection.feed(event)
+                        progress(reader.size)
+                except Exception as error:
+                    self.problems.add(fault(error, "the rest of the capture was not read"))
+                    source.skip_rest()
                 self._dissection.close()
             return source.finish(self.capture.name)
 
@@ -170,6 +178,14 @@ class Conversion:
                 Problem("cipher-log-truncated", f"{path.name} is cut short: it was read as far as it goes")
             )
 
+    def _add_identifiers(self) -> None:
+        """Note which files named what was looked for; not where that is hidden: their digests would tell it."""
+        options = self.options
+        if not options.redact:
+            for path in (options.device, options.ad_ids, options.identifiers, options.trackers, options.rules):
+                if path is not None:
+                    self.files.append(file_digest(path, options.hash_algorithm))
+
     def _add_bad_lines(self) -> None:
         for source, count in self.secrets.bad_lines_by_source.items():
             message = f"lines of {source} are no lines of a key log (NSS key log format): they were skipped"
@@ -179,8 +195,20 @@ class Conversion:
         """`log._connections`, by first frame."""
         return self._output().connections()
 
+    def findings(self) -> Iterator[dict[str, Any]]:
+        """`log._findings`, by entry."""
+        return self._output().findings()
+
     def _output(self) -> Output:
-        return Output(self.spool, self.names, self.problems, self.options, self._annotate, self._annotate_connection)
+        return Output(
+            self.spool,
+            self.names,
+            self.problems,
+            self.options,
+            self._annotate,
+            self._annotate_connection,
+            self._examination,
+        )
 
     def write_to(self, out: BinaryIO) -> None:
         """Write the HAR to a binary stream."""

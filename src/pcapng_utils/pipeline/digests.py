@@ -28,8 +28,7 @@ def file_digest(path: Path, algorithm: str) -> FileDigest:
     """Digest a whole file. Raises OSError, InputError."""
     with path.open("rb") as file:
         source = DigestedSource(file, algorithm, str(path))
-        while source.read(1 << 20):
-            pass
+        source.skip_rest()
         return source.finish(path.name)
 
 
@@ -61,6 +60,11 @@ class DigestedSource:
             self._size += len(data)
             self._pieces.put(data)
         return data
+
+    def skip_rest(self) -> None:
+        """Read to the end, for the digests alone."""
+        while self.read(1 << 20):
+            pass
 
     def finish(self, name: str) -> FileDigest:
         """Wait for the digests. What was not read does not count."""
