@@ -13,6 +13,8 @@ KEYLOG: Final = "sslkeylog.txt"
 SOCKET_TRACE: Final = "socket_trace.json"
 CIPHER_LOG: Final = "aes_info.json"
 METADATA: Final = "experiment.json"
+DEVICE: Final = "device.json"
+ADVERTISING_IDS: Final = "ad_ids.txt"
 
 _CAPTURE_SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".pcap.zst", ".pcapng.zst")
 
@@ -26,6 +28,8 @@ class Experiment:
     socket_trace: Path | None
     cipher_log: Path | None
     metadata: Path | None
+    device: Path | None = None
+    ad_ids: Path | None = None
 
     @classmethod
     def beside(cls, capture: Path) -> Experiment:
@@ -36,7 +40,15 @@ class Experiment:
             path = folder / name
             return path if path.is_file() else None
 
-        return cls(capture, present(KEYLOG), present(SOCKET_TRACE), present(CIPHER_LOG), present(METADATA))
+        return cls(
+            capture,
+            keylog=present(KEYLOG),
+            socket_trace=present(SOCKET_TRACE),
+            cipher_log=present(CIPHER_LOG),
+            metadata=present(METADATA),
+            device=present(DEVICE),
+            ad_ids=present(ADVERTISING_IDS),
+        )
 
     @classmethod
     def of(cls, path: Path) -> Experiment:

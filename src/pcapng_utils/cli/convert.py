@@ -34,6 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     attribution.add_argument(
         "--time-shift", type=float, metavar="SECONDS", help="phone's clock minus router's clock; default: estimated"
     )
+    add_examination_options(parser)
     filters = parser.add_argument_group("what is written")
     filters.add_argument(
         "--from",
@@ -46,6 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     filters.add_argument("--host", action="append", default=[], help="this host and those below it; repeatable")
     filters.add_argument("--process", action="append", default=[], help="this process; repeatable")
     filters.add_argument("--no-bodies", action="store_true", help="leave bodies out; sizes and digests stay")
+    add_redact_option(filters)
     filters.add_argument("--ensure-ascii", action="store_true", help="escape everything that is not ASCII")
     filters.add_argument("--compact", action="store_true", help="one line an entry, no indentation")
     parser.add_argument(
@@ -66,6 +68,47 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-sf", "--socket-operations-file", metavar="FILE", help="socket trace; '' for none")
     group.add_argument("-cf", "--cryptography-operations-file", metavar="FILE", help="cipher log; '' for none")
     group.add_argument("--hosts-file", type=Path, metavar="FILE", help="names of addresses, in the form of /etc/hosts")
+
+
+def add_examination_options(parser: argparse.ArgumentParser) -> None:
+    """Whose code it was, and what is looked for."""
+    group = parser.add_argument_group("labels and findings")
+    group.add_argument(
+        "--identifiers",
+        type=Path,
+        metavar="FILE",
+        help="what to look for besides the identifiers of device.json and ad_ids.txt: lines name=value",
+    )
+    group.add_argument(
+        "--trackers", type=Path, metavar="FILE", help="signatures of trackers: what Exodus Privacy's API gives, as JSON"
+    )
+    group.add_argument(
+        "--system-frames",
+        default="",
+        metavar="PREFIXES",
+        help="class prefixes that are not the app's, besides those known, with commas between them",
+    )
+    group.add_argument(
+        "--yara", type=Path, metavar="RULES", help="YARA rules to apply to URLs, headers, clear bodies and messages"
+    )
+
+
+def add_redact_option(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--redact",
+        action="store_true",
+        help="put pseudonyms for identifiers, cookies and credentials, in whatever form they were sent",
+    )
+
+
+def examination_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """`Options` for labels and findings."""
+    return {
+        "identifiers": arguments.identifiers,
+        "trackers": arguments.trackers,
+        "system_frames": tuple(prefix for prefix in arguments.system_frames.split(",") if prefix),
+        "rules": arguments.yara,
+    }
 
 
 def moment(text: str) -> int:
@@ -95,6 +138,8 @@ def convert(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--min-confidence {arguments.min_confidence}: a probability, from 0 to 1, was expected.")
     options = replace(
         options,
+        **examination_options(arguments),
+        redact=arguments.redact,
         attribution=arguments.attribution,
         min_confidence=arguments.min_confidence,
         time_shift=arguments.time_shift,
@@ -134,6 +179,8 @@ def reading_options(arguments: argparse.Namespace) -> tuple[Path, Options]:
         socket_trace=_file_or_none(arguments.socket_operations_file, experiment.socket_trace),
         cipher_log=_file_or_none(arguments.cryptography_operations_file, experiment.cipher_log),
         metadata=experiment.metadata,
+        device=experiment.device,
+        ad_ids=experiment.ad_ids,
     )
 
 

@@ -46,8 +46,11 @@ class HarWriter:
         log: dict[str, Any],
         lists: Mapping[str, Iterable[dict[str, Any]]],
         entries: Iterable[Iterable[bytes]],
+        after: Mapping[str, Iterable[dict[str, Any]]] | None = None,
     ) -> None:
-        """`log`: small members; `lists`: members that are written item by item; `entries`: each as pieces of JSON."""
+        """`log`: small members; `lists`: members that are written item by item; `entries`: each as pieces of JSON;
+        `after`: lists of which nothing is asked before the last entry was written.
+        """
         newline = b"\n" + b" " * self._indent if self._indent else b"\n"
         deeper = newline + b" " * self._indent
         self._write(b"{" + newline + b'"log": {')
@@ -56,11 +59,13 @@ class HarWriter:
             self.put(self._formatted(msgspec.json.encode(value), 2))
             self._write(b",")
         for name, items in lists.items():
-            self._write(deeper + msgspec.json.encode(name) + b": ")
-            self._write_list(([self._formatted(msgspec.json.encode(item), _ENTRY_DEPTH)] for item in items), deeper)
+            self._write_items(name, items, deeper)
             self._write(b",")
         self._write(deeper + b'"entries": ')
         self._write_list(entries, deeper)
+        for name, items in (after or {}).items():
+            self._write(b",")
+            self._write_items(name, items, deeper)
         self._write(newline + b"}\n}\n")
 
     def entry(self, spool: Spool, stored: StoredEntry, *, first: bool, late: Annotations) -> Iterator[bytes]:
@@ -88,6 +93,11 @@ class HarWriter:
             yield from spool.read_blob(blob)
             yield b'"'
         yield rest
+
+    def _write_items(self, name: str, items: Iterable[dict[str, Any]], newline: bytes) -> None:
+        """A member that is a list of small objects."""
+        self._write(newline + msgspec.json.encode(name) + b": ")
+        self._write_list(([self._formatted(msgspec.json.encode(item), _ENTRY_DEPTH)] for item in items), newline)
 
     def _write_list(self, items: Iterable[Iterable[bytes]], newline: bytes) -> None:
         item_line = newline + b" " * self._indent

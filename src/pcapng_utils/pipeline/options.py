@@ -46,6 +46,19 @@ class Options:
     socket_trace: Path | None = None
     cipher_log: Path | None = None
     metadata: Path | None = None
+    device: Path | None = None
+    """Properties of the phone: those that single it out are looked for."""
+    ad_ids: Path | None = None
+    """Advertising IDs the app asked for."""
+    identifiers: Path | None = None
+    """What else is to be looked for, as lines name=value."""
+    trackers: Path | None = None
+    """Signatures of trackers, in the form of Exodus Privacy's API."""
+    system_frames: tuple[str, ...] = ()
+    """Beginnings of class names that are not the app's, besides those known."""
+    rules: Path | None = None
+    """YARA rules."""
+    redact: bool = False
     attribution: Attribution = "alignment"
     time_shift: float | None = None
     min_confidence: float = 0.5
@@ -65,6 +78,10 @@ class Options:
             asked["timeShift"] = self.time_shift
         if self.min_confidence != 0.5:
             asked["minConfidence"] = self.min_confidence
+        if self.system_frames:
+            asked["systemFrames"] = list(self.system_frames)
+        if self.redact:
+            asked["redact"] = True
         if not self.bodies:
             asked["bodies"] = False
         filters = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
@@ -12,7 +12,11 @@ from pcapng_utils.har.spool import Spool, StoredConnection, StoredEntry
 from pcapng_utils.har.writer import Annotations, HarWriter
 from pcapng_utils.net.flow import Endpoint
 from pcapng_utils.net.names import Names
+from pcapng_utils.pipeline.examining import examine
 from pcapng_utils.pipeline.options import Options
+
+if TYPE_CHECKING:
+    from pcapng_utils.findings.examination import Examination
 
 Annotate = Callable[[int], Annotations]
 """What attribution knows of an entry, by its ordinal in the spool."""
@@ -31,6 +35,7 @@ class Output:
         options: Options,
         annotate: Annotate,
         annotate_connection: AnnotateConnection,
+        examination: Examination,
     ) -> None:
         self._spool = spool
         self._names = names
@@ -38,17 +43,27 @@ class Output:
         self._options = options
         self._annotate = annotate
         self._annotate_connection = annotate_connection
+        self._examination = examination
 
     def write(self, out: BinaryIO, creator: dict[str, Any]) -> None:
         """The whole document."""
+        examination = self._examination
         writer = HarWriter(out, indent=self._options.indent, ensure_ascii=self._options.ensure_ascii)
         lists = {
             "_connections": self.connections(),
-            "_tlsErrors": self._tls_errors(),
-            "_dns": self._spool.dns(),
-            "_problems": self._problems.rows(),
+            "_tlsErrors": map(examination.row, self._tls_errors()),
+            "_dns": map(examination.row, self._spool.dns()),
+            "_problems": map(examination.row, self._problems.rows()),
         }
-        writer.write({"version": "1.2", "creator": creator, "pages": []}, lists, self._entries(writer))
+        log = {"version": "1.2", "creator": examination.row(creator), "pages": []}
+        after = {"_findings": examination.findings()} if examination.finders else {}
+        writer.write(log, lists, self._entries(writer), after)
+
+    def findings(self) -> Iterator[dict[str, Any]]:
+        """`log._findings`, without writing anything."""
+        for _ in self._examined():
+            pass
+        yield from self._examination.findings()
 
     def connections(self) -> Iterator[dict[str, Any]]:
         """`log._connections`, by first frame."""
@@ -59,7 +74,7 @@ class Output:
             late = self._annotate_connection(stored.id)
             if not self._admits_connection(stored, fields, late):
                 continue
-            yield {
+            row = {
                 "id": stored.id,
                 "client": self._named_end(stored.client, stored),
                 "server": self._named_end(stored.server, stored),
@@ -68,13 +83,22 @@ class Output:
                 "exchanges": counts.get(int(stored.id), 0),
                 **late,
             }
+            yield self._examination.connection(row)
 
     def _entries(self, writer: HarWriter) -> Iterator[Iterator[bytes]]:
+        for first, stored, late in self._examined():
+            yield writer.entry(self._spool, stored, first=first, late=late)
+
+    def _examined(self) -> Iterator[tuple[bool, StoredEntry, Annotations]]:
+        """The entries that the filters admit: whether each is its connection's first, it, and what is added to it."""
+        self._examination.begin()
+        number = 0
         for ordinal, first, stored in self._spool.entries():
             late = self._annotate(ordinal)
             if self._admits(stored, late):
                 add_names(self._names, stored, late)
-                yield writer.entry(self._spool, stored, first=first, late=late)
+                yield first, *examine(self._examination, number, stored, late, self._spool)
+                number += 1
 
     def _admits(self, stored: StoredEntry, late: Annotations) -> bool:
         traces = (late.request.get("_stacktrace"), late.response.get("_stacktrace"))

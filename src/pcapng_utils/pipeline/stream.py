@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pcapng_utils.har.body import WriteBlob
 from pcapng_utils.har.entry import Entry
 from pcapng_utils.har.spool import Spool, StoredConnection, stored_entry
 from pcapng_utils.har.writer import Annotations, HarWriter
 from pcapng_utils.net.names import Names
+from pcapng_utils.pipeline.examining import examine
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.pipeline.output import add_names
 
+if TYPE_CHECKING:
+    from pcapng_utils.findings.examination import Examination
+
 
 class LineSink:
-    """A `Sink` that keeps nothing: of attribution, which needs whole flows, and of connections it knows nothing."""
+    """A `Sink` that keeps nothing: of attribution, which needs whole flows, and of connections it knows nothing.
 
-    def __init__(self, out: BinaryIO, spool: Spool, names: Names, options: Options) -> None:
+    What is found in an exchange is said in its own line: `_findings`.
+    """
+
+    def __init__(self, out: BinaryIO, spool: Spool, names: Names, options: Options, examination: Examination) -> None:
         """`spool` holds large bodies while their entry is written."""
         self._out = out
         self._spool = spool
         self._names = names
         self._options = options
+        self._examination = examination
         self._writer = HarWriter(out, indent=0, ensure_ascii=options.ensure_ascii)
         self._count = 0
 
@@ -37,6 +45,10 @@ class LineSink:
         if self._options.filters.admits(entry.timeline.begin, {entry.url_host, entry.server.ip}, set(entry.processes)):
             late = Annotations()
             add_names(self._names, stored, late)
+            self._examination.begin()
+            stored, late = examine(self._examination, self._count, stored, late, self._spool)
+            if self._examination.finders:
+                late.entry["_findings"] = list(self._examination.findings())
             for piece in self._writer.entry(self._spool, stored, first=entry.first, late=late):
                 self._writer.put(piece)
             self._out.write(b"\n")

@@ -1,0 +1,81 @@
+"""Between the spool and the writer: what waits there is examined (labels, findings, redaction) as it is written."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pybase64
+
+from pcapng_utils.har.body import Blob
+from pcapng_utils.har.spool import Spool, StoredEntry
+from pcapng_utils.har.writer import Annotations
+from pcapng_utils.pipeline.options import Options
+
+if TYPE_CHECKING:
+    from pcapng_utils.findings.examination import Examination
+
+_encode = msgspec.json.Encoder().encode
+
+
+def examination_of(options: Options, capture: Path) -> Examination:
+    """The examination that the options ask for. Raises InputError if a file that was named cannot be used."""
+    from pcapng_utils.findings.examination import examination
+    from pcapng_utils.findings.identifiers import read_identifiers
+
+    return examination(
+        identifiers=read_identifiers(options.device, options.ad_ids, options.identifiers),
+        trackers=options.trackers,
+        system_frames=options.system_frames,
+        rules=options.rules,
+        redaction_key=_key(capture) if options.redact else None,
+    )
+
+
+def _key(capture: Path) -> bytes:
+    """The capture's own key for pseudonyms; one that nobody will have again where the capture can be read but once."""
+    from pcapng_utils.findings.redaction import key_of
+
+    return key_of(capture) if capture.is_file() else secrets.token_bytes(32)
+
+
+def examine(
+    examination: Examination, number: int, stored: StoredEntry, late: Annotations, spool: Spool
+) -> tuple[StoredEntry, Annotations]:
+    """An entry as it is to be written, and what is to be added to it. `number`: its place among those written."""
+    entry = {
+        **msgspec.json.decode(stored.fields),
+        **late.entry,
+        "request": {**msgspec.json.decode(stored.request), **late.request},
+        "response": {**msgspec.json.decode(stored.response), **late.response},
+    }
+    if not examination.reads_content:
+        late.entry["_sdk"] = examination.label(entry)
+        return stored, late
+    for message, addition in zip(entry.get("_webSocketMessages", ()), late.websocket, strict=False):
+        message.update(addition)
+    examination.entry(number, entry, _large_bodies(entry, stored, spool))
+    request, response = _encode(entry.pop("request")), _encode(entry.pop("response"))
+    blobs = [(marker, blob) for marker, blob in stored.blobs if marker in request or marker in response]
+    examined = msgspec.structs.replace(stored, fields=_encode(entry), request=request, response=response, blobs=blobs)
+    return examined, Annotations()
+
+
+def _large_bodies(entry: dict[str, Any], stored: StoredEntry, spool: Spool) -> dict[str, Iterator[bytes]]:
+    """The bodies that wait in the spool, by their markers: texts as the inside of a JSON string."""
+    blobs = {msgspec.json.decode(marker): blob for marker, blob in stored.blobs}
+    large = {}
+    request, response = entry["request"], entry["response"]
+    for content in (request.get("postData"), request.get("_content"), response.get("content")):
+        blob = blobs.get((content or {}).get("text"))
+        if content and blob is not None:
+            large[content["text"]] = _pieces(spool, blob, base64=content.get("encoding") == "base64")
+    return large
+
+
+def _pieces(spool: Spool, blob: Blob, *, base64: bool) -> Iterator[bytes]:
+    pieces = spool.read_blob(blob)  # each but the last of a length that base64 can be cut at
+    return map(pybase64.b64decode, pieces) if base64 else pieces
