@@ -14,6 +14,7 @@ from pcapng_utils import __version__
 from pcapng_utils.capture.errors import CaptureError
 from pcapng_utils.capture.reader import CaptureReader
 from pcapng_utils.errors import InputError, naming, unreadable
+from pcapng_utils.faults import fault
 from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.problems import ProblemLog
 from pcapng_utils.har.spool import Spool
@@ -112,9 +113,13 @@ class Conversion:
             except CaptureError as error:
                 raise InputError(str(error)) from None
             with naming(tempfile.gettempdir()):
-                for event in reader:
-                    self._dissection.feed(event)
-                    progress(reader.size)
+                try:
+                    for event in reader:
+                        self._dissection.feed(event)
+                        progress(reader.size)
+                except Exception as error:
+                    self.problems.add(fault(error, "the rest of the capture was not read"))
+                    source.skip_rest()
                 self._dissection.close()
             return source.finish(self.capture.name)
 
