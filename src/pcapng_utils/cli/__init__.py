@@ -23,7 +23,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`pcapng-utils`. Returns the exit code."""
-    from pcapng_utils.cli import attribution, connections, convert, report
+    from pcapng_utils.cli import attribution, connections, convert, findings, report
 
     parser = argparse.ArgumentParser(
         prog="pcapng-utils",
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (convert, report, connections, attribution):
+    for module in (convert, report, findings, connections, attribution):
         module.add_parser(commands)
     return run(parser, arguments)
 

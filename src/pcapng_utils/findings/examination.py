@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pcapng_utils.findings.finder import Finder, Finding, IdentifierFinder, finding_row
+from pcapng_utils.findings.finder import Finder, IdentifierFinder, Sent
 from pcapng_utils.findings.identifiers import Identifier
 from pcapng_utils.findings.places import Json, Large
 from pcapng_utils.findings.redaction import Redactor
@@ -25,7 +25,7 @@ class Examination:
     labeller: Labeller
     finders: Sequence[Finder] = ()
     redactor: Redactor | None = None
-    _found: list[tuple[Finding, int, str | None, str]] = field(default_factory=list)
+    _found: list[Sent] = field(default_factory=list)
 
     @property
     def reads_content(self) -> bool:
@@ -34,16 +34,15 @@ class Examination:
 
     def label(self, entry: Json) -> Json | None:
         """`_sdk` of an entry: by the request's stack, or the response's where the request has none."""
-        stacks = ((entry[side].get("_stacktrace") or {}).get("stack") for side in ("request", "response"))
-        return self.labeller.label(next(filter(None, stacks), None), host_of(entry["request"]["url"]))
+        return self.labeller.label(_stack_of(entry), host_of(entry["request"].get("url")))
 
     def entry(self, number: int, entry: Json, large: Large | None = None) -> None:
         """Examine an entry: `number` is its place in `log.entries`; `large` as for `Finder.find`."""
         sdk = entry["_sdk"] = self.label(entry)
-        host = host_of(entry["request"]["url"])
-        for finder in self.finders:
-            for finding in finder.find(entry, large):
-                self._found.append((finding, number, sdk["name"] if sdk else None, host))
+        findings = [finding for finder in self.finders for finding in finder.find(entry, large)]
+        if findings:
+            code, host = self.labeller.responsible(_stack_of(entry)), host_of(entry["request"].get("url"))
+            self._found += (Sent(finding, number, code, sdk["name"] if sdk else None, host) for finding in findings)
         if self.redactor is not None:
             self.redactor.entry(entry, large)
 
@@ -67,7 +66,7 @@ class Examination:
     def findings(self) -> Iterator[Json]:
         """`log._findings`, by entry."""
         for found in self._found:
-            yield self.row(finding_row(*found))
+            yield self.row(found.row())
 
 
 def examination(
@@ -93,6 +92,15 @@ def examination(
         known = Trackers(trackers)
     redactor = None if redaction_key is None else Redactor(identifiers, redaction_key)
     return Examination(Labeller(known, system_frames), finders, redactor)
+
+
+def _stack_of(entry: Json) -> list[Json] | None:
+    """The stack of the request's call; of the response's, where the request has none."""
+    for side in ("request", "response"):
+        stack = ((entry.get(side) or {}).get("_stacktrace") or {}).get("stack")
+        if isinstance(stack, list) and stack:
+            return stack
+    return None
 
 
 def host_of(url: Any) -> str:

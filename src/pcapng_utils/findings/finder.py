@@ -69,6 +69,23 @@ def _told_already(finding: Finding, found: Iterable[Finding]) -> bool:
     return finding.where == "body" and finding._replace(where="event stream") in found
 
 
-def finding_row(finding: Finding, entry: int, sdk: str | None, host: str) -> dict[str, Any]:
-    """A row of `log._findings`. `entry`: place in `log.entries`."""
-    return {**finding._asdict(), "entry": entry, "sdk": sdk, "host": host}
+class Sent(NamedTuple):
+    """A finding, with whose it is."""
+
+    finding: Finding
+    entry: int
+    """Place in `log.entries`."""
+    code: str | None
+    """Class of the responsible frame."""
+    sdk: str | None
+    host: str
+
+    def row(self) -> dict[str, Any]:
+        """A row of `log._findings`."""
+        return {
+            **self.finding._asdict(),
+            "entry": self.entry,
+            "code": self.code,
+            "sdk": self.sdk,
+            "host": self.host,
+        }

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from pcapng_utils.errors import InputError, unreadable
+
+_LOOKED_AT: Final = 256
+
+
+def is_har(path: Path) -> bool:
+    """Whether a file begins as a HAR does: no capture begins with a brace."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(_LOOKED_AT).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
 def read_har(path: Path) -> dict[str, Any]:

@@ -58,6 +58,10 @@ class Labeller:
             return self._fields(deeper[0], "code", deeper[1:]) | {"deeper": True}
         return None
 
+    def responsible(self, stack: Stack | None) -> str | None:
+        """The responsible frame's class."""
+        return next(iter(self._app_classes(stack or ())), None)
+
     def _app_classes(self, stack: Stack) -> list[str]:
         """Classes that are not the system's, uppermost first, each once."""
         names = (frame.get("class") for frame in stack)

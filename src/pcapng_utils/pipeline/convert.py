@@ -195,6 +195,11 @@ class Conversion:
         """`log._connections`, by first frame."""
         return self._output().connections()
 
+    @property
+    def looks_for_something(self) -> bool:
+        """Whether there are identifiers or rules to be found."""
+        return bool(self._examination.finders)
+
     def findings(self) -> Iterator[dict[str, Any]]:
         """`log._findings`, by entry."""
         return self._output().findings()

@@ -1,0 +1,123 @@
+"""`pcapng-utils findings`: what was sent about this person or device, in which form, where, and to whom."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from pcapng_utils.cli.convert import (
+    add_examination_options,
+    add_reading_options,
+    examination_options,
+    reading_options,
+)
+
+FOUND: Final = 3
+"""Exit code when something was found."""
+
+_COLUMNS: Final = ("identifier", "form", "where", "direction", "code", "SDK", "host")
+_FIELDS: Final = ("identifier", "form", "where", "direction", "code", "sdk", "host")
+
+Row = dict[str, Any]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "findings",
+        help="show which identifiers were sent, in which form, and to whom",
+        description="Show which identifiers of a device or a person were sent, in which form and where, by whose code "
+        f"and to whom. Exit code {FOUND} says that something was found.",
+    )
+    parser.add_argument("input", metavar="INPUT", type=Path, help="HAR file, capture, or experiment folder")
+    add_reading_options(parser)
+    add_examination_options(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--all", action="store_true", help="a line for each exchange, not one for those that are alike")
+    form.add_argument("--json", action="store_true", help="the rows of log._findings, as JSON")
+    parser.set_defaults(command=findings)
+
+
+def findings(arguments: argparse.Namespace) -> int:
+    rows = list(_findings(arguments))
+    if arguments.json:
+        import msgspec
+
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
+    elif rows:
+        print(_by_exchange(rows) if arguments.all else _grouped(rows))  # noqa: T201
+    else:
+        print("Nothing was found.")  # noqa: T201
+    return FOUND if rows else 0
+
+
+def _findings(arguments: argparse.Namespace) -> Iterable[Row]:
+    from pcapng_utils.har.reading import is_har
+
+    return _of_har(arguments) if is_har(arguments.input) else _of_capture(arguments)
+
+
+def _of_capture(arguments: argparse.Namespace) -> Iterator[Row]:
+    from pcapng_utils.pipeline.convert import Conversion
+
+    capture, options = reading_options(arguments)
+    with Conversion(capture, replace(options, **examination_options(arguments))) as conversion:
+        if not conversion.looks_for_something:
+            raise _nothing_to_look_for()
+        conversion.read()
+        yield from conversion.findings()
+
+
+def _of_har(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Findings in a HAR; those it has already, where nothing is named to look for."""
+    from pcapng_utils.experiment import Experiment
+    from pcapng_utils.pipeline.examining import examination_of
+    from pcapng_utils.pipeline.options import Options
+    from pcapng_utils.report.source import open_har
+
+    beside = Experiment.beside(arguments.input)
+    asked = Options(device=beside.device, ad_ids=beside.ad_ids, **examination_options(arguments))
+    examination = examination_of(asked, arguments.input)
+    with open_har(arguments.input) as har:
+        known = list(har.findings)
+        if examination.finders:
+            for number, entry in enumerate(har.entries):
+                examination.entry(number, entry)
+            yield from examination.findings()
+        elif known:
+            yield from known
+        else:
+            raise _nothing_to_look_for()
+
+
+def _nothing_to_look_for() -> Exception:
+    from pcapng_utils.errors import UsageError
+
+    return UsageError(
+        "there is nothing to look for: no device.json and no ad_ids.txt lie beside the input. "
+        "--identifiers or --yara names something."
+    )
+
+
+def _grouped(rows: Iterable[Row]) -> str:
+    """Findings that differ in the exchange alone, as one line."""
+    from pcapng_utils.cli.terminal import table
+
+    counts = Counter(map(_cells, rows))
+    lines = [(*cells, f"{count:,}") for cells, count in sorted(counts.items())]
+    return table((*_COLUMNS, "exchanges"), lines, right=frozenset({len(_COLUMNS)}))
+
+
+def _by_exchange(rows: Iterable[Row]) -> str:
+    from pcapng_utils.cli.terminal import table
+
+    lines = [(str(row["entry"]), *_cells(row)) for row in rows]
+    return table(("entry", *_COLUMNS), lines, right=frozenset({0}))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return tuple(str(row.get(name) or "-") for name in _FIELDS)
