@@ -75,6 +75,7 @@ def _of_capture(arguments: argparse.Namespace) -> Iterator[Row]:
 def _of_har(arguments: argparse.Namespace) -> Iterator[Row]:
     """Findings in a HAR; those it has already, where nothing is named to look for."""
     from pcapng_utils.experiment import Experiment
+    from pcapng_utils.har.reading import check_entry
     from pcapng_utils.pipeline.examining import examination_of
     from pcapng_utils.pipeline.options import Options
     from pcapng_utils.report.source import open_har
@@ -86,6 +87,7 @@ def _of_har(arguments: argparse.Namespace) -> Iterator[Row]:
         known = list(har.findings)
         if examination.finders:
             for number, entry in enumerate(har.entries):
+                check_entry(number, entry)
                 examination.entry(number, entry)
             yield from examination.findings()
         elif known:

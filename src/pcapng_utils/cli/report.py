@@ -10,14 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pcapng_utils.cli.convert import add_reading_options, reading_options
+from pcapng_utils.cli.convert import (
+    add_examination_options,
+    add_reading_options,
+    add_redact_option,
+    examination_options,
+    reading_options,
+)
 
 if TYPE_CHECKING:
+    from pcapng_utils.pipeline.options import Options
     from pcapng_utils.report.page import LeftOut
+    from pcapng_utils.report.source import Har
 
 _UNITS: Final = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
 _DEVICE: Final = "device.json"
-_LOOKED_AT: Final = 256
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,13 +45,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="bytes of the page (k, M, G: thousands, millions, billions; default: 100M): "
         "the largest bodies are left out if they do not fit",
     )
-    parser.add_argument(
-        "--system-frames",
-        default="",
-        metavar="PREFIXES",
-        help="class prefixes that are not the app's, besides those known, with commas between them",
-    )
     add_reading_options(parser)
+    add_examination_options(parser)
+    add_redact_option(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
     parser.set_defaults(command=report)
 
@@ -60,11 +63,10 @@ def size(text: str) -> int:
 def report(arguments: argparse.Namespace) -> int:
     from pcapng_utils.har.writer import whole_or_nothing
     from pcapng_utils.report.page import write_page
-    from pcapng_utils.report.source import open_har
 
     output = _output(arguments)
-    prefixes = tuple(prefix for prefix in arguments.system_frames.split(",") if prefix)
-    with _har_file(arguments) as path, open_har(path, _device(arguments.input)) as har, whole_or_nothing(output) as out:
+    prefixes = examination_options(arguments)["system_frames"]
+    with _har(arguments) as har, whole_or_nothing(output) as out:
         left_out = write_page(
             har, out, title=_title(arguments.input), max_size=arguments.max_size, system_prefixes=prefixes
         )
@@ -88,32 +90,41 @@ def _output(arguments: argparse.Namespace) -> Path:
 
 
 @contextlib.contextmanager
-def _har_file(arguments: argparse.Namespace) -> Iterator[Path]:
-    """The HAR: the input itself, or a temporary one that is made of it."""
-    if arguments.input.is_file() and _is_json(arguments.input):
-        yield arguments.input
+def _har(arguments: argparse.Namespace) -> Iterator[Har]:
+    """What the page shows: the input itself, examined, or a temporary HAR that is made of it."""
+    from pcapng_utils.har.reading import is_har
+    from pcapng_utils.pipeline.examining import examination_of
+    from pcapng_utils.report.examined import examined
+    from pcapng_utils.report.source import open_har
+
+    capture, options = _input(arguments)
+    device = _device(arguments.input)
+    examination = examination_of(options, capture)
+    if is_har(capture):
+        with open_har(capture, device) as har:
+            yield examined(har, examination)
         return
     with tempfile.TemporaryDirectory(prefix="pcapng-utils-") as folder:
         path = Path(folder) / "report.har"
-        _convert(arguments, path)
-        yield path
+        _convert(capture, options, path, quiet=arguments.quiet)
+        with open_har(path, examination.row(dict(device))) as har:
+            yield har
 
 
-def _is_json(path: Path) -> bool:
-    """Whether a file begins as a HAR does: no capture begins with a brace."""
-    with path.open("rb") as file:
-        return file.read(_LOOKED_AT).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
-
-
-def _convert(arguments: argparse.Namespace, path: Path) -> None:
+def _input(arguments: argparse.Namespace) -> tuple[Path, Options]:
+    """The HAR or the capture, and options with what goes with it."""
     from dataclasses import replace
 
+    capture, options = reading_options(arguments)
+    return capture, replace(options, **examination_options(arguments), redact=arguments.redact, indent=0)
+
+
+def _convert(capture: Path, options: Options, path: Path, *, quiet: bool) -> None:
     from pcapng_utils.cli.progress import progress_bar
     from pcapng_utils.pipeline.convert import Conversion
 
-    capture, options = reading_options(arguments)
-    with Conversion(capture, replace(options, indent=0)) as conversion:
-        with progress_bar(capture, quiet=arguments.quiet) as progress:
+    with Conversion(capture, options) as conversion:
+        with progress_bar(capture, quiet=quiet) as progress:
             conversion.read(progress)
         conversion.write(path)
 
