@@ -49,7 +49,7 @@ class Examination:
     def connection(self, row: Json) -> Json:
         """A row of `log._connections`, with its label, redacted."""
         stack = (row.get("_stacktrace") or {}).get("stack")
-        host = (row.get("tls") or {}).get("sni") or row["server"]["host"]
+        host = (row.get("tls") or {}).get("sni") or (row.get("server") or {}).get("host")
         row["_sdk"] = self.labeller.label(stack, host)
         return self.row(row)
 

@@ -63,15 +63,16 @@ class Leaf(NamedTuple):
     """For "plain": what the text is where its case was not changed."""
     edge: Edge | None = None
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether bytes are meant, rather than text: their hexadecimal digits are patterns of their own."""
+        return "binary" in (self.kind, self.coding)
+
     def wrapped(self, layer: str) -> Leaf:
         """What a leaf inside of this coding is by itself."""
         match self.kind, self.coding, layer:
             case "plain", _, "base64" | "hex":
                 return self._replace(kind=layer)
-            case "binary", _, "hex":
-                return self._replace(kind="plain")
-            case _, "binary", "hex":
-                return self._replace(coding="")
             case _, "binary", "base64":
                 return self._replace(coding="base64")
             case _:
@@ -166,7 +167,7 @@ def _base64_of(data: bytes) -> Iterator[bytes]:
 _NEVER: Final = re.compile(rb"(?!)")
 _ADDRESS_EDGE: Final = Edge(re.compile(rb"[0-9.]"), re.compile(rb"\.?[0-9]"))
 _DECIMAL_EDGE: Final = Edge(re.compile(rb"[0-9.]"), _NEVER)
-_WORD_EDGE: Final = Edge(re.compile(rb"[0-9A-Za-z]"), re.compile(rb"[0-9A-Za-z]"))
+_WORD_EDGE: Final = Edge(re.compile(rb"[0-9A-Za-z%]"), re.compile(rb"[0-9A-Za-z]"))
 _NUMBER_EDGE: Final = Edge(re.compile(rb"[0-9]"), re.compile(rb"[0-9]"))
 
 

@@ -15,7 +15,7 @@ import ahocorasick_rs
 
 from pcapng_utils.findings.forms import LOWER, MIXED, UPPER, Leaf, patterns_of
 from pcapng_utils.findings.identifiers import Identifier
-from pcapng_utils.findings.layers import ESCAPES, Inside, inside
+from pcapng_utils.findings.layers import ESCAPES, HEX, Inside, inside
 
 _PIECE_COST: Final = 64
 """What a small piece counts, in bytes: it costs time of its own."""
@@ -103,6 +103,8 @@ class Search:
 
     def _told(self, leaves: Iterable[Leaf], nested: _Nested, start: int, end: int) -> Iterator[Hit]:
         for leaf in leaves:
+            if leaf.is_binary and nested.how is not None and nested.how.layer == HEX:
+                continue  # found already, as digits
             if leaf.edge is not None and not leaf.edge.admits(nested.data, start, end):
                 continue
             if leaf.text:
