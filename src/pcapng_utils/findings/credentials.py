@@ -26,7 +26,7 @@ _PARAMETER: Final = re.compile(rf"((?:^|(?<=[?&;\s])){_NAME}=)([^&;#\s]+)", re.I
 _MEMBER: Final = re.compile(
     rf'(\\?"{_NAME}\\?"\s{{0,20}}:\s{{0,20}}\\?")((?:[^"\\]|\\(?!")[^"])+)(?=\\?")', re.IGNORECASE
 )
-_JWT: Final = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
+_JWT: Final = re.compile(r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)?")
 _USERINFO: Final = re.compile(r"(?<=://)[^/?#@\s]+(?=@)")
 
 

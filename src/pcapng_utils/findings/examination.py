@@ -39,7 +39,10 @@ class Examination:
     def entry(self, number: int, entry: Json, large: Large | None = None) -> None:
         """Examine an entry: `number` is its place in `log.entries`; `large` as for `Finder.find`."""
         sdk = entry["_sdk"] = self.label(entry)
+        before = sum(finder.incomplete for finder in self.finders)
         findings = [finding for finder in self.finders for finding in finder.find(entry, large)]
+        if sum(finder.incomplete for finder in self.finders) > before:
+            entry["_searchIncomplete"] = True
         if findings:
             code, host = self.labeller.responsible(_stack_of(entry)), host_of(entry["request"].get("url"))
             self._found += (Sent(finding, number, code, sdk["name"] if sdk else None, host) for finding in findings)

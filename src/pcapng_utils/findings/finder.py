@@ -27,6 +27,9 @@ class Finding(NamedTuple):
 class Finder(Protocol):
     """Knows what to look for in an entry."""
 
+    incomplete: int
+    """Parts of which not everything could be looked at."""
+
     def find(self, entry: Json, large: Large | None = None) -> list[Finding]:
         """The findings of an entry, in the order of its parts, each once."""
 

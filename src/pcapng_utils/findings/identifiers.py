@@ -34,7 +34,7 @@ _PERSONAL: Final = ("account", "email", "username")
 """Names whose values need no digit."""
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+\d*|\d+")
-_LISTED: Final = re.compile(r"[,;\s]+")
+_LISTED: Final = re.compile(r"\s*[,;]\s*")
 _LEAST_OF_DEVICE: Final = 5
 _SHARED: Final = frozenset(
     {
@@ -67,7 +67,10 @@ def read_identifiers(device: Path | None, ad_ids: Path | None, named: Path | Non
         found += _advertising_ids(_text(ad_ids))
     if device is not None:
         found += _of_device(device)
-    return list({identifier.value.lower(): identifier for identifier in reversed(found)}.values())[::-1]
+    first: dict[str, Identifier] = {}
+    for identifier in found:
+        first.setdefault(identifier.value.lower(), identifier)
+    return list(first.values())
 
 
 def _text(path: Path) -> str:

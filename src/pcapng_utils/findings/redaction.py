@@ -132,14 +132,17 @@ class Redactor:
     def _replaced(self, data: bytes, hits: Iterable[Hit], *, everywhere: bool) -> bytes:
         """`everywhere`: also where the same bytes stand elsewhere (copies of nested data are found but once)."""
         pieces: list[bytes] = []
+        copies: dict[bytes, bytes] = {}
         end = 0
         for start, stop, identifiers in _merged(hits):
             pseudonym = ".".join(self._pseudonym(one.name, one.value.lower().encode()) for one in identifiers).encode()
-            if everywhere:
-                return data.replace(data[start:stop], pseudonym)
+            copies[data[start:stop]] = pseudonym
             pieces += (data[end:start], pseudonym)
             end = stop
-        return b"".join((*pieces, data[end:]))
+        replaced = b"".join((*pieces, data[end:]))
+        for copy, pseudonym in copies.items() if everywhere else ():
+            replaced = replaced.replace(copy, pseudonym)
+        return replaced
 
     def _hide(self, secret: str) -> str:
         """A secret's pseudonym; one that is an identifier, as a whole, stays: it has a pseudonym of its own."""
