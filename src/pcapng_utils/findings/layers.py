@@ -30,7 +30,7 @@ LARGEST: Final = 8 << 20
 _PERCENT: Final = re.compile(rb"%[0-9A-Fa-f]{2}|\+")
 _BACKSLASH: Final = re.compile(rb"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[^ux])")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2}")
-_HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,}")
+_HEX: Final = re.compile(rb"[0-9A-Fa-f]{16,}")
 _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _GZIP_LETTERS: Final = b"H4sI"
 """What base64 of gzip begins with."""
@@ -146,7 +146,9 @@ def _base64_run(run: bytes, start: int, end: int) -> Iterator[Inside]:
 
 def _hex_runs(data: bytes) -> Iterator[Inside]:
     for match in _HEX.finditer(data):
-        yield Inside(HEX, bytes.fromhex(match[0].decode()), _at(*match.span()))
+        start, end = match.span()
+        end -= (end - start) % 2
+        yield Inside(HEX, bytes.fromhex(data[start:end].decode()), _at(start, end))
 
 
 def _compressed(data: bytes) -> Iterator[Inside]:
