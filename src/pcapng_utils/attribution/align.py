@@ -1,0 +1,268 @@
+"""Aligning one direction of a flow: the units seen on the wire against the socket calls logged on the phone.
+
+Both are sequences in the same order, so this is a hidden Markov model whose path runs through both at once. A unit
+(record, segment, datagram) is either the first that a call carried, or goes on with the call of the unit before, or is
+of a call that was not logged; a call may begin no unit at all (it failed, or went on with a unit begun before). The
+forward and backward passes give each pairing's posterior probability.
+
+A unit looks only at the calls near it in time (its band), so the work is linear in the number of units. This is the
+inner loop of attribution: plain lists, one pass over the band a unit.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Final
+
+#: Calls one unit is compared with, at most.
+WIDEST: Final = 160
+#: Below this a row of probabilities is about to vanish: it is started anew.
+_VANISHING: Final = 1e-250
+
+
+class Band:
+    """For each unit, the half-open range of calls that may have begun it. Neither end ever falls."""
+
+    __slots__ = ("highs", "lows")
+
+    @classmethod
+    def empty(cls) -> Band:
+        return cls((), (), 0.0, 0.0)
+
+    def __init__(self, unit_times: Sequence[float], call_times: Sequence[float], early: float, late: float) -> None:
+        """Calls from `early` ms before a unit to `late` ms after it, both on one clock, call times ascending."""
+        self.lows: list[int] = []
+        self.highs: list[int] = []
+        low = high = 0
+        for time in unit_times:
+            first = bisect_left(call_times, time - early, low)
+            end = bisect_left(call_times, time + late, first)
+            if end - first > WIDEST:
+                middle = bisect_left(call_times, time, first, end)
+                first = max(first, min(middle - WIDEST // 2, end - WIDEST))
+                end = min(end, first + WIDEST)
+            low = max(low, first)
+            high = max(high, end, low)
+            self.lows.append(low)
+            self.highs.append(high)
+
+
+@dataclass(slots=True)
+class Weights:
+    """What the model says about one direction of one flow."""
+
+    match: list[list[float]]
+    """For each unit, for each call of its band: likelihood that they belong together and that the unit is the first of
+    the call, against nothing being known of the call."""
+    going_on: list[tuple[float, float]]
+    """For each unit, the probability that it goes on with the call of the unit before: if that call was logged before
+    the unit was seen, and if after."""
+    turns: list[int]
+    """For each unit, the first call that was logged when it was seen, or after."""
+    skip: list[float]
+    """For each call, the likelihood that it begins no unit, the call before having begun one."""
+    skip_again: list[float]
+    """The same where the call before began none either."""
+    again: list[float]
+    """For each call, by what it becomes likelier that it begins a unit if the call before began none."""
+    loss: float
+    """Probability that a call was not logged."""
+    follows: list[tuple[float, float] | None]
+    """For each unit, by what it becomes likelier that it begins with a call if the unit before is of the call before:
+    if the two calls are of different threads, and if they are of the same."""
+    same_thread: list[bool]
+    """For each call, whether the call before is of the same thread."""
+
+
+@dataclass(slots=True)
+class Posterior:
+    """Probabilities after alignment. `rows[i][k]` is of unit `i` and call `band.lows[i] - 1 + k`; at `k` 0 stands a
+    call that lies before the band and can only be gone on with."""
+
+    rows: list[list[float]]
+    fresh: list[list[float]]
+    """The part of `rows` in which the unit is the first of the call."""
+    direct: list[list[float]]
+    """The part of `fresh` in which the call before began a unit too."""
+    log_likelihood: float
+
+    @classmethod
+    def empty(cls) -> Posterior:
+        return cls([], [], [], 0.0)
+
+
+def align(band: Band, weights: Weights) -> Posterior:
+    """The posterior of every pairing within the band."""
+    count = len(band.lows)
+    attached_rows, loose_rows, fresh_rows, direct_rows, log_likelihood = _forward(band, weights)
+    rows: list[list[float]] = [[]] * count
+    fresh: list[list[float]] = [[]] * count
+    direct: list[list[float]] = [[]] * count
+    lows, highs, skip, skip_again = band.lows, band.highs, weights.skip, weights.skip_again
+    after_attached = after_loose = [1.0]
+    for unit in range(count - 1, -1, -1):
+        low, high = lows[unit], highs[unit]
+        if unit == count - 1:
+            # Behind the last unit every call of the band is skipped.
+            tail = [1.0] * (high - low + 1)
+            value = 1.0
+            for k in range(high - low - 1, -1, -1):
+                tail[k] = value * skip[low + k]
+                value *= skip_again[low + k]
+            after_attached = after_loose = tail
+        else:
+            after_attached, after_loose = _backward(band, weights, unit, after_attached, after_loose)
+        attached, loose, begun = attached_rows[unit], loose_rows[unit], fresh_rows[unit]
+        row = [a * b for a, b in zip(attached, after_attached, strict=True)]
+        total = sum(row) + sum([a * b for a, b in zip(loose, after_loose, strict=True)])
+        if total > _VANISHING:
+            scale = 1.0 / total
+            rows[unit] = [value * scale for value in row]
+            fresh[unit] = [a * b * scale for a, b in zip(begun, after_attached, strict=True)]
+            direct[unit] = [a * b * scale for a, b in zip(direct_rows[unit], after_attached, strict=True)]
+        else:
+            rows[unit] = fresh[unit] = direct[unit] = [0.0] * len(row)
+    return Posterior(rows, fresh, direct, log_likelihood)
+
+
+def _forward(
+    band: Band, weights: Weights
+) -> tuple[list[list[float]], list[list[float]], list[list[float]], list[list[float]], float]:
+    """Rows of the mass whose last unit is attached to a call, of that whose last unit is loose, and of that attached
+    afresh; position `k` of a row means that the calls up to `low - 1 + k` are used up."""
+    skip, loss, going_on, match = weights.skip, weights.loss, weights.going_on, weights.match
+    follows, same_thread, turns = weights.follows, weights.same_thread, weights.turns
+    skip_again, again = weights.skip_again, weights.again
+    attached, loose = [0.0], [1.0]
+    attached_rows, loose_rows, fresh_rows, direct_rows = [], [], [], []
+    log_likelihood = 0.0
+    base = 0
+    for unit, (low, high) in enumerate(zip(band.lows, band.highs, strict=True)):
+        if low > base:
+            attached, loose = _rebase(attached, loose, base, low, skip, skip_again)
+            base = low
+        missing = high - low + 1 - len(attached)
+        if missing > 0:
+            attached += [0.0] * missing
+            loose += [0.0] * missing
+        on, on_after = going_on[unit]
+        turn = turns[unit]
+        off = 1.0 - on
+        loose_on = on + off * loss
+        if low > turn:
+            on, off = on_after, 1.0 - on_after
+        a, b = attached[0], loose[0]
+        left = a * off
+        near, far = left + b, 0.0
+        fresh, direct = [0.0], [0.0]
+        now_attached = [a * on]
+        now_loose = [left * loss + b * loose_on]
+        call = low
+        follow = follows[unit]
+        for k, weight in enumerate(match[unit], 1):
+            if follow is not None:
+                left *= follow[same_thread[call]]
+            straight = (left + b) * weight
+            begun = straight + far * again[call] * weight
+            if call == turn:
+                on, off = on_after, 1.0 - on_after
+            a, b = attached[k], loose[k]
+            left = a * off
+            fresh.append(begun)
+            direct.append(straight)
+            now_attached.append(begun + a * on)
+            now_loose.append(left * loss + b * loose_on)
+            far = far * skip_again[call] + near * skip[call]
+            near = left + b
+            call += 1
+        total = sum(now_attached) + sum(now_loose)
+        if total < _VANISHING:
+            now_loose[-1] = total = 1.0
+            log_likelihood += log(_VANISHING)
+        scale = 1.0 / total
+        log_likelihood += log(total)
+        attached = [value * scale for value in now_attached]
+        loose = [value * scale for value in now_loose]
+        attached_rows.append(attached)
+        loose_rows.append(loose)
+        fresh_rows.append([value * scale for value in fresh])
+        direct_rows.append([value * scale for value in direct])
+        attached, loose = attached[:], loose[:]
+    return attached_rows, loose_rows, fresh_rows, direct_rows, log_likelihood
+
+
+def _rebase(
+    attached: list[float], loose: list[float], base: int, low: int, skip: list[float], skip_again: list[float]
+) -> tuple[list[float], list[float]]:
+    """Move the row's start from `base` to `low`: the calls between are used up."""
+    shift = low - base
+    reach = 0.0
+    for k in range(shift):
+        reach *= skip_again[base + k]
+        if k < len(attached):
+            reach += (attached[k] + loose[k]) * skip[base + k]
+    if shift < len(attached):
+        attached, loose = attached[shift:], loose[shift:]
+        loose[0] += reach
+    else:
+        attached, loose = [0.0], [reach]
+    if sum(attached) + sum(loose) < _VANISHING:
+        loose[0] = 1e-200
+    return attached, loose
+
+
+def _backward(
+    band: Band, weights: Weights, unit: int, after_attached: list[float], after_loose: list[float]
+) -> tuple[list[float], list[float]]:
+    """Likelihood of all behind `unit`, for each position of its row, from that of the unit that follows it."""
+    skip, loss = weights.skip, weights.loss
+    low, high = band.lows[unit], band.highs[unit]
+    next_low, next_high = band.lows[unit + 1], band.highs[unit + 1]
+    on, on_after = weights.going_on[unit + 1]
+    loose_on = on + (1.0 - on) * loss
+    turn = weights.turns[unit + 1] - next_low + 1
+    match = weights.match[unit + 1]
+    follow, same_thread = weights.follows[unit + 1], weights.same_thread
+    size = next_high - next_low
+    skip_again, again = weights.skip_again, weights.again
+    a, b = after_attached[size], after_loose[size]
+    ons = [on] * min(max(turn, 0), size + 1)
+    ons += [on_after] * (size + 1 - len(ons))
+    on_attached = [0.0] * (size + 1)
+    on_loose = on_attached[:]
+    on = ons[size]
+    on_attached[size] = on * a + (1.0 - on) * loss * b
+    on_loose[size] = loose_on * b
+    near = far = 0.0
+    for k in range(size - 1, -1, -1):
+        call = next_low + k
+        begun = match[k] * a
+        # `far`: from a call that began nothing; `near`: from one that did, or whose unit was of a lost call.
+        near = begun + skip[call] * far
+        far = begun * again[call] + skip_again[call] * far
+        a, b = after_attached[k], after_loose[k]
+        on = ons[k]
+        straight = near if follow is None else near + begun * (follow[same_thread[call]] - 1.0)
+        on_attached[k] = on * a + (1.0 - on) * (straight + loss * b)
+        on_loose[k] = near + loose_on * b
+    top = max(max(on_attached), max(on_loose))
+    if top < _VANISHING:
+        on_attached = on_loose = [1.0] * (size + 1)
+    else:
+        scale = 1.0 / top
+        on_attached = [value * scale for value in on_attached]
+        on_loose = [value * scale for value in on_loose]
+    if next_low > low:
+        # Calls between the two bands' starts are skipped, whatever the unit was attached to.
+        value, passed = on_loose[0], []
+        for call in range(next_low - 1, low - 1, -1):
+            passed.append(value * skip[call])
+            value *= skip_again[call]
+        passed.reverse()
+        on_attached = passed + on_attached
+        on_loose = passed + on_loose
+    del on_attached[high - low + 1 :], on_loose[high - low + 1 :]
+    return on_attached, on_loose

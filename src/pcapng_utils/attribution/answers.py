@@ -1,0 +1,100 @@
+"""From posteriors to answers: which call carried a message, how surely, and what else it may have been."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pcapng_utils.attribution.confidence import calibrated
+from pcapng_utils.attribution.operations import NO_STACK, OperationLog
+from pcapng_utils.attribution.tracks import Track
+from pcapng_utils.attribution.views import Alternative, Attribution, FlowView
+from pcapng_utils.layers import CLIENT, SERVER
+
+_LEAST: Final = 0.05
+"""Alternatives less likely are not named."""
+_SURE: Final = 0.5
+"""A call of a message's later parts is listed above this probability."""
+_SHARED: Final = 20
+"""Messages named as sharing a call, at most."""
+
+
+class Answers:
+    def __init__(self, log: OperationLog, min_confidence: float) -> None:
+        self._log = log
+        self._min_confidence = min_confidence
+        counts = Counter(log.stack_ids)
+        few = max(8, len(log) // 100)
+        self._telling = [counts[stack] <= few for stack in range(len(log.stacks))]
+        """Stacks that few calls have: they tell requests apart."""
+
+    def of_flow(
+        self, flow: FlowView, tracks: tuple[Track, Track], sureness: float
+    ) -> Iterator[tuple[int, Attribution]]:
+        """Each message's place in the flow, and its answer. `sureness` scales every confidence."""
+        found: dict[int, Attribution] = {}
+        carried: dict[tuple[int, int], list[int]] = {}
+        for track in tracks:
+            for index, units in track.units_of.items():
+                answer = self._answer(track, tracks[CLIENT], units[0], flow.messages[index].first, sureness)
+                answer.operations = self._operations(track, units, answer.operation)
+                found[index] = answer
+                if answer.operation is not None:
+                    carried.setdefault((track.direction, answer.operation), []).append(index)
+        for indices in carried.values():
+            for index in indices if len(indices) > 1 else ():
+                others = [flow.messages[other].entry for other in indices if other != index]
+                found[index].shared = others[:_SHARED]
+        yield from found.items()
+
+    def _answer(self, track: Track, writes: Track, unit: int, first: int, sureness: float) -> Attribution:
+        row = track.posterior.rows[unit] if unit < len(track.posterior.rows) else []
+        low = track.band.lows[unit] - 1 if row else 0
+        masses = sorted(((mass, low + k) for k, mass in enumerate(row) if mass > 1e-3 and low + k >= 0), reverse=True)
+        groups: list[tuple[float, int]] = []
+        while masses:
+            best = masses[0][1]
+            same = [item for item in masses if item[1] == best or self._same_code(track, writes, item[1], best)]
+            groups.append((sum(mass for mass, _ in same), best))
+            masses = [item for item in masses if item not in same]
+        groups.sort(reverse=True)
+        named = [(calibrated(mass) * sureness, call) for mass, call in groups]
+        alternatives = [Alternative(track.calls[call], round(mass, 4)) for mass, call in named if mass > _LEAST]
+        if not named:
+            return Attribution(None, 0.0, None, [], [], [])
+        confidence, call = named[0]
+        if confidence < self._min_confidence:
+            return Attribution(None, round(confidence, 4), None, [], [], alternatives)
+        delta = track.call_times[call] - track.unit_times[unit]
+        return Attribution(track.calls[call], round(confidence, 4), delta, [], [], alternatives[1:])
+
+    def _same_code(self, track: Track, writes: Track, one: int, two: int) -> bool:
+        """Whether two calls near each other are of the same code at the same work: then it does not matter which."""
+        log = self._log
+        a, b = track.calls[one], track.calls[two]
+        if log.threads[a] != log.threads[b] or not self._is_telling(a) or not self._is_telling(b):
+            return False
+        if log.stack_ids[a] == log.stack_ids[b]:
+            return True
+        # Of one answer, the headers and the body are read in different places, with no request in between.
+        return track.direction == SERVER and bisect_right(writes.call_times, track.call_times[one]) == bisect_right(
+            writes.call_times, track.call_times[two]
+        )
+
+    def _is_telling(self, row: int) -> bool:
+        stack = self._log.stack_ids[row]
+        return stack != NO_STACK and self._telling[stack]
+
+    def _operations(self, track: Track, units: Sequence[int], operation: int | None) -> list[int]:
+        if operation is None:
+            return []
+        rows = [operation]
+        for unit in units:
+            call = track.best(unit, _SURE)
+            if call is not None:
+                rows.append(track.calls[call])
+                if track.seconds and track.seconds[call] >= 0:
+                    rows.append(track.seconds[call])
+        return list(dict.fromkeys(rows))

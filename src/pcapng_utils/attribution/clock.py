@@ -1,0 +1,246 @@
+"""The phone's clock against the router's, found by a vote.
+
+Every difference between a write logged on the phone and a unit seen on the same flow is a vote for an offset. The
+right one gets the votes of all true pairings, within the spread of their delays; the others are scattered. Drift
+smears a peak, so it is looked for on a grid around each. Peaks that come from a flow's own rhythm can be as high as the
+true one: the best few are kept, and the likelihood after aligning decides between them.
+
+A clock that was set while the trace was taken shows as several peaks, each with the calls of its own part of the file:
+the likeliest course through them (Viterbi) is one more hypothesis.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final, NamedTuple
+
+#: Pairs that vote, at most, over all flows.
+_PAIRS: Final = 200_000
+_HYPOTHESES: Final = 6
+_DRIFT: Final = 250.0
+"""Largest drift looked for, in ppm."""
+_FINE: Final = 6.0
+"""Width of the fine bins, in ms; five neighbours count together."""
+_SAMPLE: Final = 2_000
+_PART: Final = 50
+"""Calls that decide together which clock was in force."""
+_NEAR: Final = 15.0
+_APART: Final = 200.0
+"""Clocks nearer to each other, in ms, lead to one alignment: it sees both in its bands."""
+
+
+class Voters(NamedTuple):
+    """One flow: when its client's units were seen and when its writes were logged, in ms from one epoch."""
+
+    units: Sequence[float]
+    """Ascending."""
+    calls: Sequence[float]
+    """Ascending."""
+    rows: Sequence[int]
+    """The calls' rows in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """phone = router + offset + drift. Times in ms from the tracks' epoch, drift in ppm."""
+
+    offset: float = 0.0
+    drift: float = 0.0
+    steps: tuple[tuple[int, float], ...] = ()
+    """(row, ms): from this row of the trace on, the phone's clock is ahead by so much more."""
+    votes: float = 0.0
+
+    def to_router(self, rows: Iterable[int], times: Sequence[float], epoch: float) -> list[float]:
+        """The router's time of each row, in ms from the epoch; `times` are those of the whole log."""
+        offset, rate = self.offset + epoch, 1.0 - self.drift * 1e-6
+        if not self.steps:
+            return [(times[row] - offset) * rate for row in rows]
+        return [(times[row] - offset - self._set_forward(row)) * rate for row in rows]
+
+    def _set_forward(self, row: int) -> float:
+        return sum(size for first, size in self.steps if row >= first)
+
+
+def hypotheses(flows: Sequence[Voters]) -> list[Clock]:
+    """The likeliest clocks, by votes."""
+    votes = _votes(flows)
+    if not votes:
+        return []
+    units = [unit for unit, _, _ in votes]
+    span = max(units) - min(units)
+    width = max(20.0, span * 2 * _DRIFT * 1e-6)
+    found = [_refine(votes, peak, width, span) for peak in _peaks(votes, width)]
+    found.sort(key=lambda clock: -clock.votes)
+    kept: list[Clock] = []
+    for clock in found:
+        if all(abs(clock.offset - other.offset) > _APART for other in kept):
+            kept.append(clock)
+    course = _course(flows, kept) if len(kept) > 1 else None
+    return [course, *kept] if course is not None else kept
+
+
+def _course(flows: Sequence[Voters], clocks: Sequence[Clock]) -> Clock | None:
+    """A clock that is set now and then: through successive calls of the file, the likeliest of `clocks` for each part.
+
+    None where one clock is the likeliest throughout.
+    """
+    calls = sorted((row, call, flow) for flow in flows for row, call in zip(flow.rows, flow.calls, strict=True))
+    support = [[_support(flow.units, call, clock) for _, call, flow in calls] for clock in clocks]
+    parts = [range(first, min(first + _PART, len(calls))) for first in range(0, len(calls), _PART)]
+    sums = [[sum(votes[place] for place in part) for votes in support] for part in parts]
+    if len(parts) < 2:
+        return None
+    whole = [sum(column) for column in zip(*sums, strict=True)]
+    usual = sorted(whole)[len(whole) // 2] / len(parts)
+    chosen = _likeliest_course(sums, penalty=12.0 + 3.0 * usual**0.5)
+    if len(set(chosen)) == 1:
+        return None
+    steps = []
+    for index in range(1, len(parts)):
+        before, after = chosen[index - 1], chosen[index]
+        if before != after:
+            turn = _turn(support[before], support[after], parts[index - 1].start, parts[index].stop)
+            steps.append((calls[turn][0], clocks[after].offset - clocks[before].offset))
+    first = clocks[chosen[0]]
+    votes = sum(row[place] for row, place in zip(sums, chosen, strict=True))
+    return Clock(first.offset, first.drift, tuple(steps), votes)
+
+
+def _support(units: Sequence[float], call: float, clock: Clock) -> int:
+    """Units at about the time the clock says of a call."""
+    time = (call - clock.offset) * (1.0 - clock.drift * 1e-6)
+    return bisect_right(units, time + _NEAR) - bisect_left(units, time - _NEAR)
+
+
+def _likeliest_course(sums: Sequence[Sequence[int]], penalty: float) -> list[int]:
+    """For each part, the clock that is in force, where a change costs `penalty` votes."""
+    scores = [float(votes) for votes in sums[0]]
+    origins: list[list[int]] = []
+    for votes in sums[1:]:
+        best = max(range(len(scores)), key=scores.__getitem__)
+        origin = [clock if scores[clock] >= scores[best] - penalty else best for clock in range(len(scores))]
+        scores = [
+            (scores[clock] if origin[clock] == clock else scores[best] - penalty) + votes[clock]
+            for clock in range(len(scores))
+        ]
+        origins.append(origin)
+    course = [max(range(len(scores)), key=scores.__getitem__)]
+    for origin in reversed(origins):
+        course.append(origin[course[-1]])
+    return course[::-1]
+
+
+def _turn(before: Sequence[int], after: Sequence[int], start: int, stop: int) -> int:
+    """Where in a range of calls the second clock takes over."""
+    gain = best = 0
+    turn = start
+    for place in range(stop - 1, start - 1, -1):
+        gain += after[place] - before[place]
+        if gain > best:
+            best, turn = gain, place
+    return turn
+
+
+def _votes(flows: Sequence[Voters]) -> list[tuple[float, float, float]]:
+    """(unit's time, difference, weight): the beginning and the end of each flow, every unit with every call."""
+    flows = [flow for flow in flows if flow.units and flow.calls]
+    if not flows:
+        return []
+    side = max(4, min(160, int((_PAIRS / 2 / len(flows)) ** 0.5)))
+    votes: list[tuple[float, float, float]] = []
+    for units, calls, _ in flows:
+        votes.append((units[0], calls[0] - units[0], 3.0))
+        for unit in units[:side]:
+            votes += [(unit, call - unit, 1.0) for call in calls[:side]]
+        for unit in units[side:][-side:]:
+            votes += [(unit, call - unit, 1.0) for call in calls[side:][-side:]]
+    return votes
+
+
+def _peaks(votes: list[tuple[float, float, float]], width: float) -> list[float]:
+    """Lower ends of intervals of twice `width` with the most votes, the best first."""
+    bins: Counter[int] = Counter()
+    for _, difference, weight in votes:
+        bins[int(difference // width)] += weight  # type: ignore[assignment]
+    scores = {place: bins[place] + bins.get(place + 1, 0) for place in bins}
+    peaks: list[int] = []
+    for place in sorted(scores, key=lambda place: (-scores[place], place)):
+        if all(abs(place - other) > 1 for other in peaks):
+            peaks.append(place)
+            if len(peaks) == _HYPOTHESES:
+                break
+    return [place * width for place in peaks]
+
+
+def _refine(votes: list[tuple[float, float, float]], low: float, width: float, span: float) -> Clock:
+    near = [vote for vote in votes if low <= vote[1] < low + 2 * width]
+    if len(near) > _SAMPLE:
+        near = near[:: len(near) // _SAMPLE + 1]
+    smear = span * _DRIFT * 1e-6
+    steps = int(smear / 5.0) if smear > 5.0 else 0
+    best = Clock()
+    for step in range(-steps, steps + 1):
+        drift = step * _DRIFT / steps if steps else 0.0
+        bins: dict[int, float] = {}
+        for unit, difference, weight in near:
+            place = int((difference - unit * drift * 1e-6) // _FINE)
+            bins[place] = bins.get(place, 0.0) + weight
+        for place in bins:
+            score = sum(bins.get(place + k, 0.0) for k in range(-2, 3))
+            if score > best.votes:
+                best = Clock((place + 0.5) * _FINE, drift, (), score)
+    return best
+
+
+@dataclass(slots=True)
+class Residuals:
+    """What pairings say of a clock: unit time less call time, both on the router's clock, in ms."""
+
+    times: list[float] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    """The calls, by their rows in the log."""
+
+    def spread(self) -> float:
+        """Half of the range in which the middle half of the delays lies."""
+        if len(self.delays) < 2:
+            return 0.0
+        ordered = sorted(self.delays)
+        return (ordered[len(ordered) * 3 // 4] - ordered[len(ordered) // 4]) / 2
+
+    def part(self, first: int, end: float) -> Residuals:
+        """Those of the calls whose rows are in a range."""
+        inside = [index for index, row in enumerate(self.rows) if first <= row < end]
+        return Residuals(
+            [self.times[index] for index in inside],
+            [self.delays[index] for index in inside],
+            [self.rows[index] for index in inside],
+        )
+
+    def zero(self) -> float:
+        """Delay of the quickest calls: a write is logged before its bytes are seen, so this is the clock's error."""
+        ordered = sorted(self.delays)
+        return ordered[len(ordered) // 20] if ordered else 0.0
+
+    def drift(self) -> float:
+        """Slope of the delays over time, in ppm, from medians of successive parts (Theil and Sen)."""
+        count = len(self.times)
+        if count < 60:
+            return 0.0
+        pairs = sorted(zip(self.times, self.delays, strict=True))
+        parts = min(12, count // 20)
+        points = []
+        for part in range(parts):
+            chunk = pairs[part * count // parts : (part + 1) * count // parts]
+            points.append((median(time for time, _ in chunk), median(delay for _, delay in chunk)))
+        slopes = [
+            (late[1] - early[1]) / (late[0] - early[0])
+            for index, early in enumerate(points)
+            for late in points[index + 1 :]
+            if late[0] > early[0]
+        ]
+        return median(slopes) * 1e6 if slopes else 0.0

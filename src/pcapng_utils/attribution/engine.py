@@ -1,0 +1,104 @@
+"""Learning and aligning: from tracks with calls to tracks with posteriors.
+
+A few rounds on a sample teach the models (expectation-maximisation); then every track is aligned, twice: once without
+what threads say, to learn which thread each message is likely of, and once with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from pcapng_utils.attribution.align import Band, align
+from pcapng_utils.attribution.learning import Learner
+from pcapng_utils.attribution.model import Model
+from pcapng_utils.attribution.threads import Threads
+from pcapng_utils.attribution.tracks import Track
+from pcapng_utils.layers import CLIENT, SERVER, UnitKind
+
+#: Units (and calls) that are learnt from, at most, in each direction.
+SAMPLE: Final = 9_000
+_ROUNDS: Final = 6
+#: First guess of how far calls are from the wire, in ms.
+SCALE: Final = 15.0
+
+
+class Engine:
+    def __init__(self, names: Sequence[UnitKind], thread_of: Callable[[int], int]) -> None:
+        self.models = [Model(direction, names, SCALE) for direction in (CLIENT, SERVER)]
+        self._threads = Threads(thread_of)
+
+    def learn(self, tracks: Sequence[Track], rounds: int = _ROUNDS) -> float:
+        """Teach the models; returns the log-likelihood of the writes."""
+        likelihood = 0.0
+        for turn in range(rounds):
+            learners = [Learner(model) for model in self.models]
+            likelihood = 0.0
+            for track in tracks:
+                self._align(track)
+                learners[track.direction].see(track, track.posterior)
+                if track.direction == CLIENT:
+                    likelihood += track.posterior.log_likelihood
+            if turn == rounds - 1:
+                break
+            if turn:
+                self._threads.forget()
+                for track in tracks:
+                    self._threads.note(track)
+                self._threads.ready()
+                self._threads.learn(tracks, self.models)
+            for learner in learners:
+                learner.teach()
+            # Both directions are logged by one collector; reads, of which several may fetch one unit and one several,
+            # cannot tell a lost call from one that was not needed.
+            self.models[SERVER].loss = self.models[CLIENT].loss
+            for track in tracks:
+                self._set_band(track)
+                if turn:
+                    self._threads.apply(track)
+        return likelihood
+
+    def finish(self, pairs: Sequence[tuple[Track, Track]]) -> Iterator[tuple[Track, Track]]:
+        """Align all tracks with what was learnt, and yield them by flow. A posterior lives until the next is asked."""
+        self._threads.forget()
+        for pair in pairs:
+            for track in pair:
+                track.factors.clear()
+                self._set_band(track)
+                self._align(track)
+                self._threads.note(track)
+                track.forget()
+        self._threads.ready()
+        for pair in pairs:
+            for track in pair:
+                self._set_band(track)
+                self._threads.apply(track)
+                self._align(track)
+            yield pair
+            for track in pair:
+                track.forget()
+
+    def _set_band(self, track: Track) -> None:
+        model = self.models[track.direction]
+        track.band = Band(track.unit_times, track.call_times, model.early, model.late)
+
+    def _align(self, track: Track) -> None:
+        if len(track.band.lows) != len(track.unit_times):
+            self._set_band(track)
+        track.posterior = align(track.band, self.models[track.direction].weights(track))
+
+
+def sample(tracks: Sequence[Track], size: int = SAMPLE) -> list[Track]:
+    """Tracks with units and calls, spread over all of them, up to a number of units and calls in each direction."""
+    chosen: list[Track] = []
+    for direction in (CLIENT, SERVER):
+        mine = [track for track in tracks if track.direction == direction and track.calls and track.unit_times]
+        whole = sum(len(track.calls) + len(track.unit_times) for track in mine)
+        step = max(1, whole // (2 * size))
+        room = 2 * size
+        for track in mine[::step]:
+            if room <= 0:
+                break
+            room -= len(track.calls) + len(track.unit_times)
+            chosen.append(track)
+    return chosen

@@ -1,0 +1,156 @@
+"""What alignments teach: the counts that make the next model."""
+
+from __future__ import annotations
+
+from pcapng_utils.attribution.align import Posterior
+from pcapng_utils.attribution.delays import REACH, SIZE, Delays
+from pcapng_utils.attribution.kinds import KIND_CLASSES, joint_guess
+from pcapng_utils.attribution.model import Model
+from pcapng_utils.attribution.tracks import Track
+from pcapng_utils.layers import CLIENT
+
+
+class Learner:
+    """Gathers what alignments say, and puts it into a model."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._reads = model.direction != CLIENT
+        self.delays = Delays(reads=self._reads)
+        self._by_site: dict[int, Delays] = {}
+        self._kinds = [[0.0] * model.sites for _ in range(KIND_CLASSES)]
+        self._joints: dict[int, list[float]] = {}
+        self._calls = [[0.0] * 4 for _ in range(2 * model.sites)]
+        """By state, how often a call began a unit, or none, behind one that did; and behind one that did not."""
+        self._units = self._lost = 0.0
+        self._neighbours = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+        self._threads = [1.0, 1.0]
+
+    def see(self, track: Track, posterior: Posterior) -> None:
+        """Count one aligned track."""
+        band = track.band
+        times, sites, clumped = track.call_times, track.sites, track.clumped
+        lows = band.lows
+        begun = [0.0] * len(times)
+        direct = [0.0] * len(times)
+        for same in track.same_thread[1:]:
+            self._threads[same] += 1.0
+        before: list[float] = []
+        low_before = 0
+        for unit, (fresh, straight) in enumerate(zip(posterior.fresh, posterior.direct, strict=True)):
+            offset = track.unit_times[unit] + REACH
+            kinds = self._kinds[track.kinds[unit]]
+            call = lows[unit] - 1
+            fresh_mass = 0.0
+            for mass, part in zip(fresh, straight, strict=True):
+                if mass > 0.001:
+                    direct[call] += part
+                    site = sites[call]
+                    delay = int(offset - times[call])
+                    self._delay(site, delay, mass, hidden=clumped[call])
+                    if track.seconds and track.seconds[call] >= 0:
+                        second = track.second_times[call]
+                        delay = min(max(int(offset - second), 0), SIZE - 1)
+                        self._delay(
+                            track.second_sites[call], delay, mass, hidden=second - times[call] < 1, general=False
+                        )
+                    kinds[site] += mass
+                    begun[call] += mass
+                    fresh_mass += mass
+                call += 1
+            relation = track.relations[unit]
+            if relation and before:
+                tally = self._neighbours[relation]
+                for k, mass in enumerate(fresh[1:], lows[unit] - low_before):
+                    if mass > 0.01 and 0 <= k < len(before):
+                        tally[track.same_thread[low_before + k]] += min(mass, before[k])
+            before, low_before = posterior.rows[unit], lows[unit]
+            self._joint(track, posterior, unit)
+            attached = sum(posterior.rows[unit])
+            if track.relations[unit] != 1:
+                self._units += fresh_mass
+                self._lost += max(1.0 - attached, 0.0)
+        self._count_calls(track, begun, direct)
+
+    def _count_calls(self, track: Track, begun: list[float], direct: list[float]) -> None:
+        before = 1.0
+        for state, mass, straight in zip(track.states, begun, direct, strict=True):
+            tally = self._calls[state]
+            tally[0] += straight
+            tally[1] += max(before - straight, 0.0)
+            tally[2] += max(mass - straight, 0.0)
+            tally[3] += max(1.0 - before - mass + straight, 0.0)
+            before = min(mass, 1.0)
+
+    def _joint(self, track: Track, posterior: Posterior, unit: int) -> None:
+        """Count how much of what the unit before was attached to was gone on with."""
+        if not unit:
+            return
+        band, time = track.band, track.unit_times[unit]
+        tally = self._joints.setdefault(track.joints[unit], [0.0, 0.0, 0.0, 0.0])
+        for place, rows, less in (
+            (0, posterior.rows[unit], posterior.fresh[unit]),
+            (2, posterior.rows[unit - 1], None),
+        ):
+            first = band.lows[unit - (place > 0)] - 1
+            for k, mass in enumerate(rows):
+                if mass > 0.001:
+                    after = first + k >= 0 and track.call_times[first + k] >= time
+                    tally[place + after] += mass - less[k] if less is not None else mass
+
+    def _delay(self, site: int, delay: int, mass: float, *, hidden: bool, general: bool = True) -> None:
+        of_site = self._by_site.get(site)
+        if of_site is None:
+            of_site = self._by_site[site] = Delays(reads=self._reads)
+        if hidden:
+            of_site.hidden[delay] += mass
+            if general:
+                self.delays.hidden[delay] += mass
+        else:
+            of_site.counts[delay] += mass
+            if general:
+                self.delays.counts[delay] += mass
+
+    def teach(self) -> None:
+        """Put what was counted into the model."""
+        model = self.model
+        self.delays.learn(*model.prior, 4.0)
+        model.delays = self.delays
+        model.early, model.late = self.delays.reach()
+        if model.direction != CLIENT:
+            model.site_delays = {}
+            for site, delays in self._by_site.items():
+                delays.learn(self.delays.table, self.delays.later, 40.0)
+                model.site_delays[site] = delays
+        model.lift = model.lift_of(self._kinds)
+        model.loss = min(max((self._lost + 1.0) / (self._units + self._lost + 20.0), 0.002), 0.8)
+        guess = 0.03 if model.direction == CLIENT else 0.3
+        if model.direction == CLIENT:
+            # Writes fail or are repeated one by one; only reads come in patterns (one that waits, one that gets).
+            self._calls = [[a + c, b + d, a + c, b + d] for a, b, c, d in self._calls]
+        for idles, first in ((model.idle, 0), (model.idle_again, 2)):
+            busy = sum(tally[first] for tally in self._calls)
+            idle = sum(tally[first + 1] for tally in self._calls)
+            general = (idle + 4 * guess) / (busy + idle + 4)
+            for state, tally in enumerate(self._calls):
+                seen = tally[first] + tally[first + 1]
+                idles[state] = min(max((tally[first + 1] + 4 * general) / (seen + 4), 0.002), 0.99)
+        for relation in (1, 2):
+            model.follows[relation] = self._follow(self._neighbours[relation])
+        for key, tally in self._joints.items():
+            pair = []
+            for after in (False, True):
+                guess, weight = joint_guess(key, after, model.direction)
+                pair.append(
+                    min((tally[after] + weight * guess) / (max(tally[2 + after], tally[after]) + weight), 0.999)
+                )
+            model.joints[key] = (pair[0], pair[1])
+
+    def _follow(self, seen: list[float]) -> tuple[float, float]:
+        """By what neighbours of one kind are likelier to be of different threads, or of one, than calls in general."""
+        whole, total = sum(self._threads), sum(seen)
+        other, same = (
+            (count + 8 * calls / whole) / (total + 8) * whole / calls
+            for count, calls in zip(seen, self._threads, strict=True)
+        )
+        return other, same

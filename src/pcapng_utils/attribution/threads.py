@@ -1,0 +1,173 @@
+"""Evidence from beyond the flow: what threads do.
+
+A synchronous client sends a request from a thread and does nothing else in it until the answer is there; the thread
+that wrote the headers writes the body, and over HTTP/1.1 reads the answer. Whether a client is of that kind is learnt:
+each clue is a small number of cases, counted for pairings that hold and for those that do not, and a case weighs by the
+ratio of the two. Where all calls near a unit are of one thread, threads say nothing, and nothing is made of them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pcapng_utils.attribution.delays import REACH
+from pcapng_utils.attribution.model import Model
+from pcapng_utils.attribution.tracks import MessagePlace, Track
+from pcapng_utils.layers import CLIENT
+
+_UNKNOWN_GAP: Final = 6
+_UNKNOWN: Final = 2
+_ANSWER, _BEFORE, _BODY, _READER, _WRITER = range(5)
+_CASES: Final = (7, 7, 3, 3, 3)
+_WEIGHT: Final = 6.0
+_LARGEST: Final = 60.0
+
+
+def _gap_case(gap: float) -> int:
+    return 0 if gap > 40 else 1 if gap > 10 else 2 if gap > 0 else 3 if gap > -10 else 4 if gap > -40 else 5
+
+
+class _Clue:
+    __slots__ = ("false", "ratios", "true")
+
+    def __init__(self, cases: int) -> None:
+        self.true = [0.0] * cases
+        self.false = [0.0] * cases
+        self.ratios = [1.0] * cases
+
+    def teach(self) -> None:
+        true, false = sum(self.true), sum(self.false)
+        whole = true + false
+        if whole > 0.0:
+            ratios = []
+            for holds, fails in zip(self.true, self.false, strict=True):
+                prior = _WEIGHT * (holds + fails) / whole
+                ratio = (holds + prior + 1e-9) / (true + _WEIGHT) / ((fails + prior + 1e-9) / (false + _WEIGHT))
+                ratios.append(min(max(ratio, 1 / _LARGEST), _LARGEST))
+            self.ratios = ratios
+        self.true = [0.0] * len(self.true)
+        self.false = [0.0] * len(self.false)
+
+
+@dataclass(slots=True)
+class _ThreadLog:
+    """Calls of one thread that began requests, by time."""
+
+    times: list[float] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
+    answers: list[float | None] = field(default_factory=list)
+    """When each answer was complete on the wire."""
+
+
+class Threads:
+    def __init__(self, thread_of: Callable[[int], int]) -> None:
+        self._thread_of = thread_of
+        self._clues = [_Clue(cases) for cases in _CASES]
+        self._logs: dict[int, _ThreadLog] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin to note anew."""
+        self._begun: dict[int, list[tuple[float, int, float | None]]] = {}
+
+    def note(self, track: Track) -> None:
+        """Note which thread each message is likely of, from a track's posterior."""
+        for unit, place in track.starts.items():
+            call = track.best(unit, 0.5)
+            place.thread = None if call is None else self._thread_of(track.calls[call])
+            if call is not None and place.thread is not None and track.direction == CLIENT:
+                answer = place.partner.last if place.partner is not None else None
+                entry = (track.call_times[call], track.calls[call], answer)
+                self._begun.setdefault(place.thread, []).append(entry)
+
+    def ready(self) -> None:
+        """All tracks were noted."""
+        self._logs = {}
+        for thread, entries in self._begun.items():
+            entries.sort(key=lambda entry: entry[:2])
+            times, calls, answers = zip(*entries, strict=True)
+            self._logs[thread] = _ThreadLog(list(times), list(calls), list(answers))
+        self._begun = {}
+
+    def learn(self, tracks: Sequence[Track], models: Sequence[Model]) -> None:
+        """Count the cases of pairings that hold, and of those near them that do not."""
+        for track in tracks:
+            table = models[track.direction].delays.table
+            posterior, band = track.posterior, track.band
+            for unit in track.of_messages:
+                row, low = posterior.rows[unit], band.lows[unit]
+                offset = track.unit_times[unit] + REACH
+                for clue, cases in self._cases(track, unit):
+                    true, false = self._clues[clue].true, self._clues[clue].false
+                    for k, case in enumerate(cases):
+                        mass = row[k + 1]
+                        true[case] += mass
+                        false[case] += (1.0 - mass) * min(1.0, 30.0 * table[int(offset - track.call_times[low + k])])
+        for clue_ in self._clues:
+            clue_.teach()
+
+    def apply(self, track: Track) -> None:
+        """Set a track's factors."""
+        track.factors.clear()
+        for unit in track.of_messages:
+            factors: list[float] | None = None
+            for clue, cases in self._cases(track, unit):
+                ratios = self._clues[clue].ratios
+                if factors is None:
+                    factors = [ratios[case] for case in cases]
+                else:
+                    factors = [factor * ratios[case] for factor, case in zip(factors, cases, strict=True)]
+            if factors is not None:
+                track.factors[unit] = factors
+
+    def _cases(self, track: Track, unit: int) -> list[tuple[int, list[int]]]:
+        band = track.band
+        low, high = band.lows[unit], band.highs[unit]
+        threads = [self._thread_of(call) for call in track.calls[low:high]]
+        if len(set(threads)) < 2:
+            return []
+        place = track.starts.get(unit)
+        if track.direction == CLIENT:
+            if place is None:
+                return [(_BODY, _same(threads, track.of_messages[unit].thread))]
+            found = self._request_cases(track, place, low, threads)
+            if place.http1 and place.partner is not None:
+                found.append((_READER, _same(threads, place.partner.thread)))
+            return found
+        place = track.of_messages[unit]
+        if place.http1 and place.partner is not None:
+            return [(_WRITER, _same(threads, place.partner.thread))]
+        return []
+
+    def _request_cases(
+        self, track: Track, place: MessagePlace, low: int, threads: list[int]
+    ) -> list[tuple[int, list[int]]]:
+        """Is the thread free when the call is made, and until the answer is there?"""
+        answer = place.partner.last if place.partner is not None else None
+        after: list[int] = []
+        before: list[int] = []
+        for call, thread in enumerate(threads, low):
+            row, time = track.calls[call], track.call_times[call]
+            log = self._logs.get(thread)
+            next_case = previous_case = _UNKNOWN_GAP
+            if log is not None:
+                following = bisect_right(log.times, time)
+                while following < len(log.calls) and log.calls[following] == row:
+                    following += 1
+                if answer is not None and following < len(log.calls):
+                    next_case = _gap_case(log.times[following] - answer)
+                previous = bisect_left(log.times, time) - 1
+                if previous >= 0 and (done := log.answers[previous]) is not None:
+                    previous_case = _gap_case(time - done)
+            after.append(next_case)
+            before.append(previous_case)
+        return [(_ANSWER, after), (_BEFORE, before)]
+
+
+def _same(threads: Sequence[int], thread: int | None) -> list[int]:
+    if thread is None:
+        return [_UNKNOWN] * len(threads)
+    return [0 if found == thread else 1 for found in threads]
