@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from pcapng_utils.cli import main
 from pcapng_utils.findings.identifiers import Identifier
 from pcapng_utils.findings.search import Search
-from tests.cli.making import capture, conversation
+from tests.cli.making import RESPONSE, capture, conversation
+from tests.net.wire import ACK, FIN, PSH, handshake, tcp
 
 IMEI = "356938035643809"
 SEARCH = Search([Identifier("imei", IMEI), Identifier("email", "jane@example.org")])
@@ -161,6 +163,41 @@ def test_a_redacted_report_tells_nothing(experiment: Path, made: bool) -> None:
     assert SEARCH.search(page) == ([], True)
     assert main(["report", str(source), "-f", *options[1:]]) == 0
     assert {hit.identifier.name for hit in SEARCH.search(output.read_bytes())[0]} == {"imei", "email"}
+
+
+def upload(folder: Path, body: bytes) -> Path:
+    """An experiment with one large request body."""
+    head = b"POST /log HTTP/1.1\r\nHost: h.example\r\nContent-Length: %d\r\n\r\n" % len(body)
+    data = head + body
+    first, *others = (data[start : start + 60_000] for start in range(0, len(data), 60_000))
+    packets = [*handshake(), tcp(0, 101, 501, PSH | ACK, first)]
+    sent = 101 + len(first)
+    for piece in others:
+        packets.append(tcp(0, sent, 501, PSH | ACK, piece))
+        sent += len(piece)
+    packets += [tcp(1, 501, sent, PSH | ACK, RESPONSE), tcp(0, sent, 501 + len(RESPONSE), FIN | ACK)]
+    (folder / "traffic.pcap").write_bytes(capture(packets))
+    return folder
+
+
+@pytest.mark.parametrize("filling", [b"x", b'"\\', b"\xff\0"], ids=["text", "escapes", "bytes"])
+@pytest.mark.parametrize("size", [400_000, 9_000_000])
+def test_bodies_of_any_size_are_searched_and_redacted(experiment: Path, size: int, filling: bytes) -> None:
+    body = filling * (size // len(filling)) + b" " + IMEI.encode()
+    folder = upload(experiment, body)
+    log = json.loads(convert(folder).read_bytes())["log"]
+    assert [(row["identifier"], row["form"], row["where"]) for row in log["_findings"]] == [("imei", "plain", "body")]
+    redacted = json.loads(convert(folder, "--redact").read_bytes())["log"]
+    assert redacted["_findings"] == log["_findings"]
+    request = redacted["entries"][0]["request"]
+    content = request.get("postData") or request["_content"]
+    text = content["text"].encode()
+    clear = base64.b64decode(text) if content.get("encoding") == "base64" else text
+    if size > 8 << 20:
+        assert (text, content["_redacted"]) == (b"", "left out: too large to be searched")
+    else:
+        assert clear.startswith(body[:-20])
+        assert b" REDACTED-imei-" in clear[-40:]
 
 
 def test_files_that_cannot_be_used_are_named(experiment: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -119,6 +119,15 @@ def test_a_redacted_har_is_the_same_on_each_run(tmp_path: Path, names: Path) -> 
     assert first == second
 
 
+def test_a_search_leaves_everything_as_it_was(tmp_path: Path, names: Path) -> None:
+    folder = experiment(EXAMPLE)
+    searched = converted(folder, tmp_path / "searched.har", identifiers=names)
+    plain = converted(folder, tmp_path / "plain.har", device=None, ad_ids=None)
+    assert [list(entry) for entry in searched["entries"]] == [list(entry) for entry in plain["entries"]]
+    for name in ("entries", "_connections", "_tlsErrors", "_dns", "_problems"):
+        assert searched[name] == plain[name]
+
+
 def test_options_without_anything_to_look_for_leave_the_findings_out(tmp_path: Path) -> None:
     folder = experiment(EXAMPLE)
     with Conversion(folder / "traffic.pcap", Options(attribution="none", indent=0)) as conversion:

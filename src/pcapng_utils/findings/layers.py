@@ -27,8 +27,6 @@ ESCAPES: Final = frozenset({URL, JSON})
 LARGEST: Final = 8 << 20
 """Bytes of one decompressed piece that are looked at."""
 
-_PERCENT: Final = re.compile(rb"%[0-9A-Fa-f]{2}|\+")
-_BACKSLASH: Final = re.compile(rb"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[^ux])")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2}")
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]{16,}")
 _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
@@ -38,10 +36,20 @@ _GZIP: Final = b"\x1f\x8b\x08"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _MOST_STREAMS: Final = 64
-_ESCAPED: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+_CONTROLS: Final = bytes.maketrans(b"nrtbf", b"\n\r\t\b\f")
 
 Locate = Callable[[int, int], tuple[int, int]]
 """From a place in the data inside to the place, in what is outside, that stands for it."""
+
+
+class Escaping(NamedTuple):
+    """How a text is escaped. Tokens that follow one another are rewritten together: there can be millions."""
+
+    token: re.Pattern[bytes]
+    tokens: re.Pattern[bytes]
+    """A row of tokens."""
+    rewrite: Callable[[re.Match[bytes]], bytes]
+    """What a token, or a row of them, stands for."""
 
 
 class Inside(NamedTuple):
@@ -52,44 +60,49 @@ class Inside(NamedTuple):
     locate: Locate
 
 
+def _percent(match: re.Match[bytes]) -> bytes:
+    tokens = match[0]
+    return b" " * len(tokens) if tokens.startswith(b"+") else bytes.fromhex(tokens.replace(b"%", b"").decode())
+
+
+def _backslash(match: re.Match[bytes]) -> bytes:
+    tokens = match[0]
+    if tokens[1:2] in {b"u", b"x"}:
+        return chr(int.from_bytes(bytes.fromhex(tokens[2:].decode()))).encode("utf-8", "surrogatepass")
+    return tokens[1::2].translate(_CONTROLS)
+
+
+_PERCENT: Final = Escaping(re.compile(rb"%[0-9A-Fa-f]{2}|\+"), re.compile(rb"(?:%[0-9A-Fa-f]{2})+|\++"), _percent)
+_BACKSLASH: Final = Escaping(
+    re.compile(rb"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[^ux])"),
+    re.compile(rb"(?:\\[^ux])+|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}"),
+    _backslash,
+)
+
+
 def inside(data: bytes, *, plus: bool = False) -> Iterator[Inside]:
     """What the data have inside, by any coding. `plus`: look for + as a space even where nothing else is encoded."""
     if b"%" in data or (plus and b"+" in data):
-        yield from _rewritten(data, URL, _PERCENT, _percent)
+        yield from _rewritten(data, URL, _PERCENT)
     if b"\\" in data:
-        yield from _rewritten(data, JSON, _BACKSLASH, _backslash)
+        yield from _rewritten(data, JSON, _BACKSLASH)
     yield from _base64_runs(data)
     yield from _hex_runs(data)
     yield from _compressed(data)
 
 
-def _percent(match: re.Match[bytes]) -> bytes:
-    token = match[0]
-    return b" " if token == b"+" else bytes.fromhex(token[1:].decode())
-
-
-def _backslash(match: re.Match[bytes]) -> bytes:
-    token = match[0][1:]
-    if token[:1] in {b"u", b"x"} and len(token) > 1:
-        return chr(int(token[1:], 16)).encode("utf-8", "surrogatepass")
-    return _ESCAPED.get(token, token)
-
-
-def _rewritten(
-    data: bytes, layer: str, tokens: re.Pattern[bytes], rewrite: Callable[[re.Match[bytes]], bytes]
-) -> Iterator[Inside]:
-    clear = tokens.sub(rewrite, data)
+def _rewritten(data: bytes, layer: str, escaping: Escaping) -> Iterator[Inside]:
+    clear = escaping.tokens.sub(escaping.rewrite, data)
     if clear != data:
-        yield Inside(layer, clear, _Rewriting(data, tokens, rewrite).locate)
+        yield Inside(layer, clear, _Rewriting(data, escaping).locate)
 
 
 class _Rewriting:
     """Where the characters of a rewritten text came from; found out when somebody asks."""
 
-    def __init__(self, data: bytes, tokens: re.Pattern[bytes], rewrite: Callable[[re.Match[bytes]], bytes]) -> None:
+    def __init__(self, data: bytes, escaping: Escaping) -> None:
         self._data = data
-        self._tokens = tokens
-        self._rewrite = rewrite
+        self._escaping = escaping
         self._inside: list[int] = []
         self._outside: list[tuple[int, int]] = []
 
@@ -112,8 +125,8 @@ class _Rewriting:
         shift = 0
         self._inside.append(0)
         self._outside.append((0, -1))
-        for match in self._tokens.finditer(self._data):
-            size = len(self._rewrite(match))
+        for match in self._escaping.token.finditer(self._data):
+            size = len(self._escaping.rewrite(match))
             begin = match.start() - shift
             shift += match.end() - match.start() - size
             self._inside += (begin, begin + size)
