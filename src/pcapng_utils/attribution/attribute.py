@@ -32,6 +32,8 @@ _TRIAL_ROUNDS: Final = 3
 _LARGEST_ZERO: Final = 100.0
 """Error of a clock that was not estimated that is taken out before aligning, in ms."""
 _FEW: Final = 10
+_STEP_COST: Final = 12.0
+"""By so much a clock that was set once more must be likelier (log-likelihood)."""
 _TRANSLATED_SURENESS: Final = 0.9
 
 
@@ -81,7 +83,7 @@ class _Job:
         settings = self._settings
         if settings.time_shift is not None:
             return Clock(settings.time_shift * 1000), "given"
-        found = hypotheses(self._voters())
+        found = [clock.snapped(self._log.times) for clock in hypotheses(self._voters())]
         experiment = None
         if settings.experiment_shift is not None:
             experiment = Clock(settings.experiment_shift * 1000)
@@ -110,6 +112,7 @@ class _Job:
         for clock in clocks:
             engine = self._set_all(clock)
             likelihood = engine.learn(sample([pair[CLIENT] for pair in self._tracks], _TRIAL), _TRIAL_ROUNDS)
+            likelihood -= _STEP_COST * len(clock.steps)
             if likelihood > highest:
                 best, highest = clock, likelihood
         return best

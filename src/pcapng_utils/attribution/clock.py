@@ -6,7 +6,7 @@ smears a peak, so it is looked for on a grid around each. Peaks that come from a
 true one: the best few are kept, and the likelihood after aligning decides between them.
 
 A clock that was set while the trace was taken shows as several peaks, each with the calls of its own part of the file:
-the likeliest course through them (Viterbi) is one more hypothesis.
+the best courses through them (Viterbi) are hypotheses too.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Final, NamedTuple
 
 #: Pairs that vote, at most, over all flows.
 _PAIRS: Final = 200_000
-_HYPOTHESES: Final = 6
+_HYPOTHESES: Final = 8
 _DRIFT: Final = 250.0
 """Largest drift looked for, in ppm."""
 _FINE: Final = 6.0
@@ -29,6 +29,10 @@ _SAMPLE: Final = 2_000
 _PART: Final = 50
 """Calls that decide together which clock was in force."""
 _NEAR: Final = 15.0
+_SNAP: Final = 300
+"""Calls around a step's estimated place among which the leap itself is looked for."""
+_STEPS: Final = 3
+"""Times that a clock may have been set."""
 _APART: Final = 200.0
 """Clocks nearer to each other, in ms, lead to one alignment: it sees both in its bands."""
 
@@ -61,8 +65,21 @@ class Clock:
             return [(times[row] - offset) * rate for row in rows]
         return [(times[row] - offset - self._set_forward(row)) * rate for row in rows]
 
+    def snapped(self, times: Sequence[float]) -> Clock:
+        """With each step where the log itself shows it: times of successive calls that leap by about as much."""
+        if not self.steps:
+            return self
+        return replace(self, steps=tuple((_leap(times, row, size), size) for row, size in self.steps))
+
     def _set_forward(self, row: int) -> float:
         return sum(size for first, size in self.steps if row >= first)
+
+
+def _leap(times: Sequence[float], row: int, size: float) -> int:
+    """The row nearest to `row` before which the times leap by most of `size`; `row` where there is none."""
+    low, high = max(row - _SNAP, 1), min(row + _SNAP, len(times))
+    leaps = [near for near in range(low, high) if 0.7 < (times[near] - times[near - 1]) / size < 1.6]
+    return min(leaps, key=lambda near: abs(near - row), default=row)
 
 
 def hypotheses(flows: Sequence[Voters]) -> list[Clock]:
@@ -79,35 +96,27 @@ def hypotheses(flows: Sequence[Voters]) -> list[Clock]:
     for clock in found:
         if all(abs(clock.offset - other.offset) > _APART for other in kept):
             kept.append(clock)
-    course = _course(flows, kept) if len(kept) > 1 else None
-    return [course, *kept] if course is not None else kept
+    return [*kept, *(_courses(flows, kept) if len(kept) > 1 else [])]
 
 
-def _course(flows: Sequence[Voters], clocks: Sequence[Clock]) -> Clock | None:
-    """A clock that is set now and then: through successive calls of the file, the likeliest of `clocks` for each part.
-
-    None where one clock is the likeliest throughout.
-    """
+def _courses(flows: Sequence[Voters], clocks: Sequence[Clock]) -> list[Clock]:
+    """Clocks that are set once, twice, ...: for each part of the file, the best of `clocks`."""
     calls = sorted((row, call, flow) for flow in flows for row, call in zip(flow.rows, flow.calls, strict=True))
     support = [[_support(flow.units, call, clock) for _, call, flow in calls] for clock in clocks]
     parts = [range(first, min(first + _PART, len(calls))) for first in range(0, len(calls), _PART)]
     sums = [[sum(votes[place] for place in part) for votes in support] for part in parts]
-    if len(parts) < 2:
-        return None
-    whole = [sum(column) for column in zip(*sums, strict=True)]
-    usual = sorted(whole)[len(whole) // 2] / len(parts)
-    chosen = _likeliest_course(sums, penalty=12.0 + 3.0 * usual**0.5)
-    if len(set(chosen)) == 1:
-        return None
-    steps = []
-    for index in range(1, len(parts)):
-        before, after = chosen[index - 1], chosen[index]
-        if before != after:
-            turn = _turn(support[before], support[after], parts[index - 1].start, parts[index].stop)
-            steps.append((calls[turn][0], clocks[after].offset - clocks[before].offset))
-    first = clocks[chosen[0]]
-    votes = sum(row[place] for row, place in zip(sums, chosen, strict=True))
-    return Clock(first.offset, first.drift, tuple(steps), votes)
+    found = []
+    for course in _best_courses(sums) if len(parts) > 1 else ():
+        steps = []
+        for index in range(1, len(parts)):
+            before, after = course[index - 1], course[index]
+            if before != after:
+                turn = _turn(support[before], support[after], parts[index - 1].start, parts[index].stop)
+                steps.append((calls[turn][0], clocks[after].offset - clocks[before].offset))
+        first = clocks[course[0]]
+        votes = sum(row[place] for row, place in zip(sums, course, strict=True))
+        found.append(Clock(first.offset, first.drift, tuple(steps), votes))
+    return found
 
 
 def _support(units: Sequence[float], call: float, clock: Clock) -> int:
@@ -116,21 +125,40 @@ def _support(units: Sequence[float], call: float, clock: Clock) -> int:
     return bisect_right(units, time + _NEAR) - bisect_left(units, time - _NEAR)
 
 
-def _likeliest_course(sums: Sequence[Sequence[int]], penalty: float) -> list[int]:
-    """For each part, the clock that is in force, where a change costs `penalty` votes."""
-    scores = [float(votes) for votes in sums[0]]
-    origins: list[list[int]] = []
+def _best_courses(sums: Sequence[Sequence[int]]) -> list[list[int]]:
+    """For each number of changes from 1 on, the clock in force in each part of the best course."""
+    clocks = range(len(sums[0]))
+    none = float("-inf")
+    scores = [[float(votes) for votes in sums[0]]] + [[none for _ in clocks] for _ in range(_STEPS)]
+    origins: list[list[list[int]]] = []
     for votes in sums[1:]:
-        best = max(range(len(scores)), key=scores.__getitem__)
-        origin = [clock if scores[clock] >= scores[best] - penalty else best for clock in range(len(scores))]
-        scores = [
-            (scores[clock] if origin[clock] == clock else scores[best] - penalty) + votes[clock]
-            for clock in range(len(scores))
-        ]
+        best = [max(clocks, key=row.__getitem__) for row in scores]
+        origin = [list(clocks) for _ in scores]
+        following = [[score + vote for score, vote in zip(row, votes, strict=True)] for row in scores]
+        for changes in range(1, len(scores)):
+            other = best[changes - 1]
+            for clock in clocks:
+                changed = scores[changes - 1][other] + votes[clock]
+                if clock != other and changed > following[changes][clock]:
+                    following[changes][clock] = changed
+                    origin[changes][clock] = other
+        scores = following
         origins.append(origin)
-    course = [max(range(len(scores)), key=scores.__getitem__)]
+    courses = []
+    for changes in range(1, len(scores)):
+        clock = max(clocks, key=scores[changes].__getitem__)
+        if scores[changes][clock] > none:
+            courses.append(_trace_back(origins, changes, clock))
+    return courses
+
+
+def _trace_back(origins: Sequence[Sequence[Sequence[int]]], changes: int, clock: int) -> list[int]:
+    course = [clock]
     for origin in reversed(origins):
-        course.append(origin[course[-1]])
+        before = origin[changes][clock]
+        changes -= before != clock
+        clock = before
+        course.append(clock)
     return course[::-1]
 
 
@@ -152,13 +180,25 @@ def _votes(flows: Sequence[Voters]) -> list[tuple[float, float, float]]:
         return []
     side = max(4, min(160, int((_PAIRS / 2 / len(flows)) ** 0.5)))
     votes: list[tuple[float, float, float]] = []
-    for units, calls, _ in flows:
+    for flow in flows:
+        units, calls = _apart(flow.units), _apart(flow.calls)
         votes.append((units[0], calls[0] - units[0], 3.0))
         for unit in units[:side]:
             votes += [(unit, call - unit, 1.0) for call in calls[:side]]
         for unit in units[side:][-side:]:
             votes += [(unit, call - unit, 1.0) for call in calls[side:][-side:]]
     return votes
+
+
+def _apart(times: Sequence[float]) -> list[float]:
+    """Times without those that follow closely: a large body is one event, not a hundred."""
+    kept: list[float] = []
+    latest = float("-inf")
+    for time in times:
+        if time - latest >= 1.0:
+            kept.append(time)
+        latest = time
+    return kept
 
 
 def _peaks(votes: list[tuple[float, float, float]], width: float) -> list[float]:
@@ -223,8 +263,12 @@ class Residuals:
 
     def zero(self) -> float:
         """Delay of the quickest calls: a write is logged before its bytes are seen, so this is the clock's error."""
-        ordered = sorted(self.delays)
-        return ordered[len(ordered) // 20] if ordered else 0.0
+        if not self.delays:
+            return 0.0
+        middle = median(self.delays)
+        reach = 4.0 * median(abs(delay - middle) for delay in self.delays) + 2.0
+        ordered = sorted(delay for delay in self.delays if abs(delay - middle) <= reach)
+        return ordered[len(ordered) // 20]
 
     def drift(self) -> float:
         """Slope of the delays over time, in ppm, from medians of successive parts (Theil and Sen)."""
