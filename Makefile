@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A command that the tests run, and the package that brings it.
 SYSTEM := tcpdump:tcpdump tshark:tshark dumpcap:wireshark-common ip:iproute2 nginx:nginx curl:curl openssl:openssl chromium:chromium
 
-.PHONY: venv system test lint demo bench fixtures clean
+.PHONY: venv system readers test lint demo bench fixtures clean
 
 venv: .venv/installed
 
@@ -28,8 +28,18 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: venv system lint
+test: venv system readers lint
 	$(BIN)/pytest -n 2
+
+# Programs of others that the tests have read a HAR. mitmproxy pins what we do not: it gets an environment of its own.
+readers: .venv-mitmproxy/installed node_modules/har-schema/package.json
+
+.venv-mitmproxy/installed:
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	-$(@D)/bin/pip install --quiet --disable-pip-version-check "mitmproxy>=11" && touch $@
+
+node_modules/har-schema/package.json:
+	-! command -v npm >/dev/null || npm install --silent --no-save --no-package-lock --no-audit --no-fund har-schema@2.0.0
 
 demo: venv
 	@mkdir -p out
@@ -45,4 +55,4 @@ fixtures: venv system
 	$(BIN)/python -m lab make experiment-small -o examples/experiment
 
 clean:
-	rm -rf .venv out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-mitmproxy node_modules out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import tempfile
@@ -9,10 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pcapng_utils.errors import InputError
-from pcapng_utils.experiment import Experiment
-from pcapng_utils.pipeline.convert import Conversion
-from pcapng_utils.pipeline.options import Options
+from pcapng_utils.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -37,21 +36,13 @@ def name_of(capture: Path) -> str:
 @cache
 def converted(capture: Path) -> dict[str, Any] | None:
     """The HAR of a capture with the files beside it; None if the capture is refused."""
-    experiment = Experiment.of(capture)
-    keylogs = [experiment.keylog, *capture.parent.glob(f"{capture.stem}.keys*")]
-    options = Options(
-        keylogs=tuple(path for path in keylogs if path is not None),
-        socket_trace=experiment.socket_trace,
-        cipher_log=experiment.cipher_log,
-        metadata=experiment.metadata,
-    )
+    keylogs = [option for path in capture.parent.glob(f"{capture.stem}.keys*") for option in ("-k", str(path))]
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "x.har"
-        try:
-            with Conversion(capture, options) as conversion:
-                conversion.read()
-                conversion.write(output)
-        except InputError:
+        with contextlib.redirect_stderr(io.StringIO()):
+            code = main(["convert", str(capture), "-o", str(output), "-q", *keylogs])
+        assert code in (0, 1)
+        if code == 1:
             return None
         har: dict[str, Any] = json.loads(output.read_bytes())
         return har
