@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pcapng_utils.net.community import community_id
 
 LOCAL, REMOTE = ("192.0.2.1", 40000), ("203.0.113.7", 443)
 ID = community_id(6, bytes([192, 0, 2, 1]), LOCAL[1], bytes([203, 0, 113, 7]), REMOTE[1])
+ENDS = {name: {"ip": ip, "host": ip, "port": port} for name, (ip, port) in (("src", LOCAL), ("dst", REMOTE))}
 T = 1_700_000_000.0
 MS = 1_700_000_000_000
 
@@ -33,7 +35,7 @@ def entry(
     return {
         "_sha1Id": name,
         "_communityId": ID,
-        "request": message(None if sent is None else T + sent, version),
+        "request": {**message(None if sent is None else T + sent, version), "_communication": ENDS},
         "response": message(None if received is None else T + received, version),
     }
 
@@ -332,6 +334,59 @@ def test_a_subclass_may_name_keys_and_leave_some_out(tmp_path: Path) -> None:
     exported = made["log"]["entries"][0]["request"]["_stacktrace"]
     assert all(key.startswith("_") for key in exported)
     assert "_socketFd" not in exported and "_threadId" in exported
+
+
+def exchanges(offset: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Sixty exchanges of one connection, and their calls by a phone's clock that is so many ms ahead."""
+    dice = random.Random(7)
+    entries, calls, at = [], [], 0.0
+    for number in range(60):
+        at += dice.uniform(0.02, 0.4)
+        entries.append(entry(at, at + 0.015, name=str(number)))
+        for delay, event in ((-2, "write"), (1, "read")):
+            ms = round(at * 1000 + delay + dice.uniform(0, 2) + offset)
+            calls.append(call(ms, event, n=number, stack=[frame(f"code.{event}")]))
+    return entries, calls
+
+
+@pytest.mark.parametrize("offset", [0, 300, -7000])
+def test_alignment_needs_no_exact_clock(tmp_path: Path, offset: float) -> None:
+    entries, calls = exchanges(offset)
+    found = chosen(tmp_path, entries, calls, method="alignment")
+    right = sum(set(pair) <= {None, number} for number, pair in enumerate(found))
+    assert right >= 58
+    assert sum(None not in pair for pair in found) >= 55
+
+
+def test_alignment_says_how_sure_it_is_and_what_clock_it_found(tmp_path: Path) -> None:
+    entries, calls = exchanges(300)
+    made = har(*entries)
+    Stacktrace(made, trace_file(tmp_path, calls), method="alignment").enrich()
+    found = made["log"]["creator"]["_metadata"]["attribution"]
+    assert (found["method"], found["shiftSource"]) == ("alignment", "estimated")
+    assert found["shift"] == pytest.approx(0.3, abs=0.01)
+    assert found["attributed"] + found["ambiguous"] + found["none"] == 120
+    chosen_by = entries[30]["request"]["_attribution"]
+    assert chosen_by["method"] == "alignment" and 0.5 < chosen_by["confidence"] <= 1
+    assert chosen_by["operations"][0] == 60
+    assert json.loads(json.dumps(chosen_by)) == chosen_by
+
+
+def test_alignment_obeys_a_shift_and_a_least_confidence(tmp_path: Path) -> None:
+    entries, calls = exchanges(300)
+    options: dict[str, Any] = {"method": "alignment", "systematic_time_shift": 0.3}
+    made = har(*entries)
+    Stacktrace(made, trace_file(tmp_path, calls), **options).enrich()
+    assert made["log"]["creator"]["_metadata"]["attribution"]["shiftSource"] == "given"
+    assert chosen(tmp_path, exchanges(300)[0], calls, min_confidence=1.1, **options) == [[None, None]] * 60
+
+
+def test_the_nearest_method_says_which_shift_it_used(tmp_path: Path) -> None:
+    made = har(entry(0, 0.1))
+    Stacktrace(made, trace_file(tmp_path, [call(1500)]), systematic_time_shift=1.5).enrich()
+    assert made["log"]["creator"]["_metadata"]["attribution"] == {
+        "method": "nearest", "shift": 1.5, "shiftSource": "given", "attributed": 1, "ambiguous": 0, "none": 1,
+    }  # fmt: skip
 
 
 def test_the_name_of_a_message_cannot_be_changed() -> None:

@@ -36,6 +36,11 @@ class HarEnrichment(ABC):
     def enrich_entry(self, har_entry: dict[str, Any]) -> None:
         """Add to one entry, in place, what the file knows of it."""
 
+    def enrich_all(self, entries: list[dict[str, Any]]) -> None:
+        """Enrich the entries one by one; for enrichments that must see all of them first to override."""
+        for entry in entries:
+            self.enrich_entry(entry)
+
     def has_data(self) -> bool:
         """Whether the file has anything to give."""
         return bool(self.input_data)
@@ -53,8 +58,7 @@ class HarEnrichment(ABC):
             raise ValueError(f"this HAR was enriched with {self.ID} before")
         if not log["entries"] or not self.has_data():
             return False
-        for entry in log["entries"]:
-            self.enrich_entry(entry)
+        self.enrich_all(log["entries"])
         metadata["enrichment_files_sha1"] = {**digests, self.ID: _sha1(self.input_data_file)}
         return True
 

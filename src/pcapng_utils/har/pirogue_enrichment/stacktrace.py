@@ -95,16 +95,21 @@ class Stacktrace(HarEnrichment):
         time_window_responses: tuple[float, float] = (-2.0, 5.0),
         method: Method = "nearest",
         operations: Operations = "all",
+        min_confidence: float = 0.5,
     ) -> None:
         """`systematic_time_shift`: seconds to add to network times to get the phone's; None: from the `experiment.json`
-        beside the trace, where there is one. Windows: how far a call may be from its message, call minus message, in
-        seconds, ends included. `operations` "seed": the calls that pcapng-utils 1.1 knew alone.
+        beside the trace, where there is one (alignment estimates it). Windows: how far a call may be from its message,
+        call minus message, in seconds, ends included. `operations` "seed": the calls that pcapng-utils 1.1 knew alone.
+        Windows and operations are for the nearest method, `min_confidence` is for alignment: below it, a message gets
+        no `_stacktrace`.
         """
         super().__init__(har_data, input_data_file)
-        if systematic_time_shift is None:
-            systematic_time_shift = compute_time_shift_from_pirogue_experiment_metadata(self.input_data_file.parent)
-        self._shift = round((systematic_time_shift or 0.0) * 1e6)
+        beside = compute_time_shift_from_pirogue_experiment_metadata(self.input_data_file.parent)
+        shift = beside if systematic_time_shift is None else systematic_time_shift
+        self._shift = round((shift or 0.0) * 1e6)
+        self._settings = systematic_time_shift, beside, min_confidence
         self._windows = Window.of_seconds(time_window_requests), Window.of_seconds(time_window_responses)
+        self._method = method
         self._operations: Operations = operations
         self._log: OperationLog | None = None
         self._calls: NearestCalls | None = None
@@ -136,7 +141,16 @@ class Stacktrace(HarEnrichment):
                 self._log.close()
                 self._log = self._calls = None
 
+    def enrich_all(self, entries: list[dict[str, Any]]) -> None:
+        if self._method == "alignment":
+            found = self._align(entries)
+        else:
+            super().enrich_all(entries)
+            found = self._nearest_metadata(entries)
+        self.har_data["log"]["creator"]["_metadata"]["attribution"] = found
+
     def enrich_entry(self, har_entry: dict[str, Any]) -> None:
+        """Add the nearest call to both messages of an entry."""
         for direction, side in _SIDES.items():
             message = har_entry[side]
             if message.get("_timestamp") is not None:
@@ -146,6 +160,31 @@ class Stacktrace(HarEnrichment):
         """The call as it is attached to a message: a `SocketTraceData`, but for the prefix of its keys."""
         record = self.log.record(row)
         return export_stacktrace(record, leave_out=self.DO_NOT_EXPORT_STACKTRACE_KEYS, prefix=self.KEYS_PREFIX)
+
+    def _align(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        # Imported when asked for: the nearest method does without all of it.
+        from pcapng_utils.attribution.attribute import Settings
+        from pcapng_utils.har.pirogue_enrichment.aligned import align
+
+        result, messages = align(entries, self.log, Settings(*self._settings))
+        for message in messages:
+            operations = message["_attribution"]["operations"]
+            if operations:
+                message["_stacktrace"] = self.export(operations[0])
+        return result.metadata()
+
+    def _nearest_metadata(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        given, beside, _ = self._settings
+        attributed = sum("_stacktrace" in entry[side] for entry in entries for side in _SIDES.values())
+        messages = sum(entry[side].get("_timestamp") is not None for entry in entries for side in _SIDES.values())
+        return {
+            "method": "nearest",
+            "shift": self._shift / 1e6,
+            "shiftSource": "given" if given is not None else "none" if beside is None else "experiment.json",
+            "attributed": attributed,
+            "ambiguous": 0,
+            "none": messages - attributed,
+        }
 
     def _enrich_message(self, message: dict[str, Any], direction: int, who: HAREntryMetadata) -> None:
         moment = round(who.timestamp * 1e6) + self._shift
