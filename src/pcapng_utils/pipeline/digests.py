@@ -7,9 +7,11 @@ import queue
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from pcapng_utils.errors import unreadable
+
+_HASHED_AT_ONCE: Final = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class DigestedSource:
     """A binary stream that is hashed while it is read.
 
     The hashing is done by a thread of its own: hashlib works outside the interpreter's lock, so that it costs the
-    reader next to nothing where there is a second core.
+    reader next to nothing where there is a second core. The thread gets much at a time, for it has to wait for that
+    lock whenever it wants more.
     """
 
     def __init__(self, source: BinaryIO, algorithm: str, name: str) -> None:
@@ -46,7 +49,10 @@ class DigestedSource:
         self._name = name
         self._hashes = [hashlib.sha256(), hashlib.new(algorithm, usedforsecurity=False)]
         self._size = 0
-        self._pieces: queue.Queue[bytes] = queue.Queue(maxsize=16)
+        self._waiting: list[bytes] = []
+        self._due = _HASHED_AT_ONCE
+        """Size at which what waits goes to the thread."""
+        self._pieces: queue.Queue[bytes] = queue.Queue(maxsize=2)
         self._thread = threading.Thread(target=self._work, name="digests", daemon=True)
         self._thread.start()
 
@@ -58,7 +64,9 @@ class DigestedSource:
             raise unreadable(self._name, error) from None
         if data:
             self._size += len(data)
-            self._pieces.put(data)
+            self._waiting.append(data)
+            if self._size >= self._due:
+                self._hand_over()
         return data
 
     def skip_rest(self) -> None:
@@ -68,10 +76,17 @@ class DigestedSource:
 
     def finish(self, name: str) -> FileDigest:
         """Wait for the digests. What was not read does not count."""
+        if self._waiting:
+            self._hand_over()
         self._pieces.put(b"")
         self._thread.join()
         sha256, other = self._hashes
         return FileDigest(name, self._size, sha256.hexdigest(), other.hexdigest())
+
+    def _hand_over(self) -> None:
+        self._pieces.put(b"".join(self._waiting))
+        self._waiting.clear()
+        self._due = self._size + _HASHED_AT_ONCE
 
     def _work(self) -> None:
         while data := self._pieces.get():
