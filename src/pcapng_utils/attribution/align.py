@@ -15,12 +15,17 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
+from operator import mul
 from typing import Final
 
 #: Calls one unit is compared with, at most.
 WIDEST: Final = 160
 #: Below this a row of probabilities is about to vanish: it is started anew.
 _VANISHING: Final = 1e-250
+#: What is left of mass that vanished while many calls were skipped.
+_LEFT: Final = 1e-200
+#: Units between two looks at the scale of the rows.
+_RESCALE: Final = 4
 
 
 class Band:
@@ -94,51 +99,62 @@ class Posterior:
         return cls([], [], [], 0.0)
 
 
-def align(band: Band, weights: Weights) -> Posterior:
-    """The posterior of every pairing within the band."""
+def align(band: Band, weights: Weights, *, learning: bool = True) -> Posterior:
+    """The posterior of every pairing within the band. Without `learning`, only `rows` of it are made."""
     count = len(band.lows)
-    attached_rows, loose_rows, fresh_rows, direct_rows, log_likelihood = _forward(band, weights)
+    forward = _forward(band, weights, learning=learning)
     rows: list[list[float]] = [[]] * count
     fresh: list[list[float]] = [[]] * count
     direct: list[list[float]] = [[]] * count
-    lows, highs, skip, skip_again = band.lows, band.highs, weights.skip, weights.skip_again
-    after_attached = after_loose = [1.0]
+    after_attached = after_loose = _tail(band, weights) if count else []
     for unit in range(count - 1, -1, -1):
-        low, high = lows[unit], highs[unit]
-        if unit == count - 1:
-            # Behind the last unit every call of the band is skipped.
-            tail = [1.0] * (high - low + 1)
-            value = 1.0
-            for k in range(high - low - 1, -1, -1):
-                tail[k] = value * skip[low + k]
-                value *= skip_again[low + k]
-            after_attached = after_loose = tail
-        else:
+        if unit < count - 1:
             after_attached, after_loose = _backward(band, weights, unit, after_attached, after_loose)
-        attached, loose, begun = attached_rows[unit], loose_rows[unit], fresh_rows[unit]
-        row = [a * b for a, b in zip(attached, after_attached, strict=True)]
-        total = sum(row) + sum([a * b for a, b in zip(loose, after_loose, strict=True)])
-        if total > _VANISHING:
-            scale = 1.0 / total
-            rows[unit] = [value * scale for value in row]
-            fresh[unit] = [a * b * scale for a, b in zip(begun, after_attached, strict=True)]
-            direct[unit] = [a * b * scale for a, b in zip(direct_rows[unit], after_attached, strict=True)]
-        else:
-            rows[unit] = fresh[unit] = direct[unit] = [0.0] * len(row)
-    return Posterior(rows, fresh, direct, log_likelihood)
+        row = list(map(mul, forward.attached[unit], after_attached))
+        total = sum(row) + sum(map(mul, forward.loose[unit], after_loose))
+        scale = 1.0 / total if total > _VANISHING else 0.0
+        rows[unit] = [value * scale for value in row]
+        if learning:
+            fresh[unit] = [a * b * scale for a, b in zip(forward.fresh[unit], after_attached, strict=True)]
+            direct[unit] = [a * b * scale for a, b in zip(forward.direct[unit], after_attached, strict=True)]
+    return Posterior(rows, fresh, direct, forward.log_likelihood)
 
 
-def _forward(
-    band: Band, weights: Weights
-) -> tuple[list[list[float]], list[list[float]], list[list[float]], list[list[float]], float]:
-    """Rows of the mass whose last unit is attached to a call, of that whose last unit is loose, and of that attached
-    afresh; position `k` of a row means that the calls up to `low - 1 + k` are used up."""
+def _tail(band: Band, weights: Weights) -> list[float]:
+    """Likelihood of what is behind the last unit: every call of the band is skipped."""
+    low, high = band.lows[-1], band.highs[-1]
+    tail = [1.0] * (high - low + 1)
+    value = 1.0
+    for k in range(high - low - 1, -1, -1):
+        tail[k] = value * weights.skip[low + k]
+        value *= weights.skip_again[low + k]
+    return tail
+
+
+class _Forward:
+    """For each unit, mass by position: `k` means that the calls up to `low - 1 + k` are used up. The rows of one unit
+    have one scale."""
+
+    __slots__ = ("attached", "direct", "fresh", "log_likelihood", "loose")
+
+    def __init__(self) -> None:
+        self.attached: list[list[float]] = []
+        """The unit is of the call of the position."""
+        self.loose: list[list[float]] = []
+        """It is of a call that was not logged."""
+        self.fresh: list[list[float]] = []
+        """The part of `attached` in which it is the first of the call."""
+        self.direct: list[list[float]] = []
+        """The part of `fresh` in which the call before began a unit."""
+        self.log_likelihood = 0.0
+
+
+def _forward(band: Band, weights: Weights, *, learning: bool) -> _Forward:
     skip, loss, going_on, match = weights.skip, weights.loss, weights.going_on, weights.match
     follows, same_thread, turns = weights.follows, weights.same_thread, weights.turns
     skip_again, again = weights.skip_again, weights.again
     attached, loose = [0.0], [1.0]
-    attached_rows, loose_rows, fresh_rows, direct_rows = [], [], [], []
-    log_likelihood = 0.0
+    forward = _Forward()
     base = 0
     for unit, (low, high) in enumerate(zip(band.lows, band.highs, strict=True)):
         if low > base:
@@ -146,8 +162,8 @@ def _forward(
             base = low
         missing = high - low + 1 - len(attached)
         if missing > 0:
-            attached += [0.0] * missing
-            loose += [0.0] * missing
+            attached = attached + [0.0] * missing
+            loose = loose + [0.0] * missing
         on, on_after = going_on[unit]
         turn = turns[unit]
         off = 1.0 - on
@@ -171,27 +187,38 @@ def _forward(
                 on, off = on_after, 1.0 - on_after
             a, b = attached[k], loose[k]
             left = a * off
-            fresh.append(begun)
-            direct.append(straight)
+            if learning:
+                fresh.append(begun)
+                direct.append(straight)
             now_attached.append(begun + a * on)
             now_loose.append(left * loss + b * loose_on)
             far = far * skip_again[call] + near * skip[call]
             near = left + b
             call += 1
-        total = sum(now_attached) + sum(now_loose)
-        if total < _VANISHING:
-            now_loose[-1] = total = 1.0
-            log_likelihood += log(_VANISHING)
-        scale = 1.0 / total
-        log_likelihood += log(total)
-        attached = [value * scale for value in now_attached]
-        loose = [value * scale for value in now_loose]
-        attached_rows.append(attached)
-        loose_rows.append(loose)
-        fresh_rows.append([value * scale for value in fresh])
-        direct_rows.append([value * scale for value in direct])
-        attached, loose = attached[:], loose[:]
-    return attached_rows, loose_rows, fresh_rows, direct_rows, log_likelihood
+        forward.fresh.append(fresh)
+        forward.direct.append(direct)
+        forward.attached.append(now_attached)
+        forward.loose.append(now_loose)
+        attached, loose = now_attached, now_loose
+        if not unit % _RESCALE:
+            attached, loose = _rescaled(forward)
+    if forward.attached:
+        _rescaled(forward)
+    return forward
+
+
+def _rescaled(forward: _Forward) -> tuple[list[float], list[float]]:
+    """The last rows with a sum of 1; what that took goes into the likelihood."""
+    attached, loose = forward.attached[-1], forward.loose[-1]
+    total = sum(attached) + sum(loose)
+    if total < _VANISHING:
+        loose[-1] = total = 1.0
+        forward.log_likelihood += log(_VANISHING)
+    forward.log_likelihood += log(total)
+    scale = 1.0 / total
+    rows = [[value * scale for value in row] for row in (attached, loose, forward.fresh[-1], forward.direct[-1])]
+    forward.attached[-1], forward.loose[-1], forward.fresh[-1], forward.direct[-1] = rows
+    return rows[0], rows[1]
 
 
 def _rebase(
@@ -204,13 +231,10 @@ def _rebase(
         reach *= skip_again[base + k]
         if k < len(attached):
             reach += (attached[k] + loose[k]) * skip[base + k]
-    if shift < len(attached):
-        attached, loose = attached[shift:], loose[shift:]
-        loose[0] += reach
-    else:
-        attached, loose = [0.0], [reach]
-    if sum(attached) + sum(loose) < _VANISHING:
-        loose[0] = 1e-200
+    if shift >= len(attached):
+        return [0.0], [reach or _LEFT]
+    attached, loose = attached[shift:], loose[shift:]
+    loose[0] += reach or _LEFT
     return attached, loose
 
 
@@ -248,13 +272,14 @@ def _backward(
         straight = near if follow is None else near + begun * (follow[same_thread[call]] - 1.0)
         on_attached[k] = on * a + (1.0 - on) * (straight + loss * b)
         on_loose[k] = near + loose_on * b
-    top = max(max(on_attached), max(on_loose))
-    if top < _VANISHING:
-        on_attached = on_loose = [1.0] * (size + 1)
-    else:
-        scale = 1.0 / top
-        on_attached = [value * scale for value in on_attached]
-        on_loose = [value * scale for value in on_loose]
+    if not unit % _RESCALE:
+        top = max(max(on_attached), max(on_loose))
+        if top < _VANISHING:
+            on_attached = on_loose = [1.0] * (size + 1)
+        else:
+            scale = 1.0 / top
+            on_attached = [value * scale for value in on_attached]
+            on_loose = [value * scale for value in on_loose]
     if next_low > low:
         # Calls between the two bands' starts are skipped, whatever the unit was attached to.
         value, passed = on_loose[0], []

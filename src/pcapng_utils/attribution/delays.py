@@ -52,9 +52,9 @@ class Delays:
         if sums[-1] < 20:
             return 400.0, 400.0
         middle = _quantile(sums, 0.5)
-        low, high = _quantile(sums, 0.002), _quantile(sums, 0.998)
-        early = 1.6 * (high - middle) + 40 + max(middle - REACH, 0)
-        late = 1.6 * (middle - low) + 40 + max(REACH - middle, 0)
+        low, high = _quantile(sums, 0.001), _quantile(sums, 0.999)
+        early = 1.25 * (high - middle) + 12 + max(middle - REACH, 0)
+        late = 1.25 * (middle - low) + 12 + max(REACH - middle, 0)
         return min(early, REACH - 2.0), min(late, REACH - 2.0)
 
 
@@ -66,9 +66,13 @@ def _product_limit(shown: Sequence[float], hidden: Sequence[float]) -> tuple[lis
         return [0.0] * SIZE, [1.0] * SIZE
     middle = _quantile(sums, 0.5)
     few = sums[-1] < 200
-    cumulative, density = [0.0] * SIZE, [0.0] * SIZE
+    seen = [index for index, count in enumerate(shown) if count > 0.0]
+    first, last = seen[0], seen[-1]
+    margin = int(max(abs(first - middle), abs(last - middle)) * 0.25) + 3
+    first, last = max(first - margin, 0), min(last + margin, SIZE - 1)
+    cumulative, density = [1.0] * SIZE, [0.0] * SIZE
     reached = 1.0
-    for index in range(SIZE - 1, -1, -1):
+    for index in range(last, first - 1, -1):
         width = int(abs(index - middle) * 0.2) + (2 if few else 1)
         low, high = max(index - width, 0), min(index + width + 1, SIZE)
         smooth = (sums[high] - sums[low]) / (high - low)
@@ -78,6 +82,7 @@ def _product_limit(shown: Sequence[float], hidden: Sequence[float]) -> tuple[lis
             hazard = min(smooth / at_risk, 1.0)
             density[index] = reached * hazard
             reached *= 1.0 - hazard
+    cumulative[:first] = [reached] * first
     return density, cumulative
 
 

@@ -1,7 +1,7 @@
 """Learning and aligning: from tracks with calls to tracks with posteriors.
 
-A few rounds on a sample teach the models (expectation-maximisation); then every track is aligned, twice: once without
-what threads say, to learn which thread each message is likely of, and once with it.
+A few rounds on a sample teach the models (expectation-maximisation). Then every track is aligned, without what threads
+say, which shows which thread each message is likely of; and those where doubt remains once more, with it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from pcapng_utils.attribution.tracks import Track
 from pcapng_utils.layers import CLIENT, SERVER, UnitKind
 
 #: Units (and calls) that are learnt from, at most, in each direction.
-SAMPLE: Final = 9_000
+SAMPLE: Final = 6_000
 _ROUNDS: Final = 6
+#: A message whose call is at least so probable is in no doubt.
+_SURE: Final = 0.98
 #: First guess of how far calls are from the wire, in ms.
 SCALE: Final = 15.0
 
@@ -31,7 +33,10 @@ class Engine:
     def learn(self, tracks: Sequence[Track], rounds: int = _ROUNDS) -> float:
         """Teach the models; returns the log-likelihood of the writes."""
         likelihood = 0.0
+        everything = tracks
+        few = sample(everything, SAMPLE // 3)
         for turn in range(rounds):
+            tracks = few if turn < rounds // 2 else everything
             learners = [Learner(model) for model in self.models]
             likelihood = 0.0
             for track in tracks:
@@ -52,7 +57,7 @@ class Engine:
             # Both directions are logged by one collector; reads, of which several may fetch one unit and one several,
             # cannot tell a lost call from one that was not needed.
             self.models[SERVER].loss = self.models[CLIENT].loss
-            for track in tracks:
+            for track in everything:
                 self._set_band(track)
                 if turn:
                     self._threads.apply(track)
@@ -61,19 +66,25 @@ class Engine:
     def finish(self, pairs: Sequence[tuple[Track, Track]]) -> Iterator[tuple[Track, Track]]:
         """Align all tracks with what was learnt, and yield them by flow. A posterior lives until the next is asked."""
         self._threads.forget()
+        doubtful = []
         for pair in pairs:
             for track in pair:
                 track.factors.clear()
                 self._set_band(track)
-                self._align(track)
+                self._align(track, learning=False)
                 self._threads.note(track)
+            if all(track.is_sure(_SURE) for track in pair):
+                yield pair
+            else:
+                doubtful.append(pair)
+            for track in pair:
                 track.forget()
         self._threads.ready()
-        for pair in pairs:
+        for pair in doubtful:
             for track in pair:
                 self._set_band(track)
                 self._threads.apply(track)
-                self._align(track)
+                self._align(track, learning=False)
             yield pair
             for track in pair:
                 track.forget()
@@ -82,10 +93,10 @@ class Engine:
         model = self.models[track.direction]
         track.band = Band(track.unit_times, track.call_times, model.early, model.late)
 
-    def _align(self, track: Track) -> None:
+    def _align(self, track: Track, *, learning: bool = True) -> None:
         if len(track.band.lows) != len(track.unit_times):
             self._set_band(track)
-        track.posterior = align(track.band, self.models[track.direction].weights(track))
+        track.posterior = align(track.band, self.models[track.direction].weights(track), learning=learning)
 
 
 def sample(tracks: Sequence[Track], size: int = SAMPLE) -> list[Track]:

@@ -76,6 +76,11 @@ class Track:
         self.posterior = Posterior.empty()
         self.factors.clear()
 
+    def is_sure(self, least: float) -> bool:
+        """Whether the call of each message's first unit is at least so probable."""
+        rows = self.posterior.rows
+        return all(unit < len(rows) and max(rows[unit], default=0.0) >= least for unit in self.starts)
+
     def best(self, unit: int, least: float) -> int | None:
         """The likeliest call of a unit, as a place in `calls`, if its probability is above `least`."""
         row = self.posterior.rows[unit] if unit < len(self.posterior.rows) else None
