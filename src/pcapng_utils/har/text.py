@@ -47,6 +47,7 @@ def _codec_name(charset: str) -> str | None:
     return None if name in _NO_CHARSETS else name
 
 
+@lru_cache(maxsize=256)
 def charset_of(content_type: str) -> str:
     """Python's name of the charset a body is read in: the declared one where it is known, else UTF-8."""
     declared = declared_charset(content_type)
@@ -61,7 +62,7 @@ def body_text(data: bytes, content_type: str) -> str | None:
     """
     charset = charset_of(content_type)
     try:
-        text = b"".join(_marked([data], charset)).decode(charset)
+        text = (b"".join(_marked([data], charset)) if charset in _BYTE_ORDER_MARKS else data).decode(charset)
     except (UnicodeError, ValueError):
         return None
     return None if _CONTROL.search(text) else text

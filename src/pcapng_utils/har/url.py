@@ -62,8 +62,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 def redirect_url(response: Response, url: str) -> str:
     """Where the response sends the client, absolute; empty if nowhere."""
-    location = response.header(b"location")
-    if location is None or not 300 <= response.status < 400:
+    location = response.header(b"location") if 300 <= response.status < 400 else None
+    if location is None:
         return ""
     try:
         return urljoin(url, header_text(location))
