@@ -28,6 +28,9 @@ PREFIXES: Final = frozenset(bytes((kind, 3, minor)) for kind in range(20, 25) fo
 """How a record of SSL 3.0 to TLS 1.3 begins: content type and version."""
 _PREFIX: Final = re.compile(rb"[\x14-\x18]\x03[\x00-\x04]")
 
+_TELLING: Final = 128
+"""Bytes a segment must have for its end to tell where a record ends: that of a shorter one may be anywhere."""
+
 _TAIL: Final = 64
 """Bytes before a record that are shown to the caller: enough for a MAC and a cipher block."""
 
@@ -260,7 +263,8 @@ class RecordReader:
             size = (buffer[start + 3] << 8) + buffer[start + 4]
             stop = body + size
             if 0 < size <= MAX_FRAGMENT:
-                if stop == end or buffer[stop : stop + 3] in PREFIXES:
+                ends_here = stop == end and (final or not start or len(self._latest()[0][0]) >= _TELLING)
+                if ends_here or buffer[stop : stop + 3] in PREFIXES:
                     self._resume(buffer, start)
                     return
                 if stop + 3 > end and not final:
