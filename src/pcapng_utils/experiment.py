@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from pcapng_utils.errors import InputError
+from pcapng_utils.evidence import has_evidence
 
 CAPTURE: Final = "traffic.pcap"
 KEYLOG: Final = "sslkeylog.txt"
@@ -30,6 +31,8 @@ class Experiment:
     metadata: Path | None
     device: Path | None = None
     ad_ids: Path | None = None
+    evidence: Path | None = None
+    """The folder, if it has digests or time stamps of its files."""
 
     @classmethod
     def beside(cls, capture: Path) -> Experiment:
@@ -48,6 +51,7 @@ class Experiment:
             metadata=present(METADATA),
             device=present(DEVICE),
             ad_ids=present(ADVERTISING_IDS),
+            evidence=folder if has_evidence(folder) else None,
         )
 
     @classmethod

@@ -53,6 +53,7 @@ def pcapng_to_har(
         socket_trace=_file_or_none(socket_operations_file, experiment.socket_trace),
         cipher_log=_file_or_none(cryptography_operations_file, experiment.cipher_log),
         metadata=experiment.metadata,
+        evidence=experiment.evidence,
         time_shift=systematic_time_shift,
         hash_algorithm=tshark.hash_algo if tshark else "sha1",
     )

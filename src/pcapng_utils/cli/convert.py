@@ -179,6 +179,7 @@ def reading_options(arguments: argparse.Namespace) -> tuple[Path, Options]:
         socket_trace=_file_or_none(arguments.socket_operations_file, experiment.socket_trace),
         cipher_log=_file_or_none(arguments.cryptography_operations_file, experiment.cipher_log),
         metadata=experiment.metadata,
+        evidence=experiment.evidence,
         device=experiment.device,
         ad_ids=experiment.ad_ids,
     )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pcapng_utils.cli.terminal import printable
 
 if TYPE_CHECKING:
+    from pcapng_utils.evidence import Check
     from pcapng_utils.pipeline.convert import Conversion
+
+#: Files whose digests do not match that are named in the summary.
+_NAMED: Final = 5
 
 
 def print_summary(conversion: Conversion, output: Path | None) -> None:
@@ -33,7 +37,19 @@ def _lines(conversion: Conversion, output: Path | None) -> Iterator[tuple[str, s
     attribution = conversion.attribution
     if attribution is not None:
         yield "Attribution", ", ".join(f"{attribution[name]:,} {name}" for name in ("attributed", "ambiguous", "none"))
+    if conversion.evidence:
+        yield "Evidence", _evidence(conversion.evidence)
     if conversion.problems.counts:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in conversion.problems.counts.most_common())
         yield "Problems", kinds
     yield "Written", str(output) if output else "standard output"
+
+
+def _evidence(checks: Sequence[Check]) -> str:
+    bad = [check for check in checks if check.result != "matches"]
+    stamps = [check for check in checks if "time" in check.details]
+    told = f"{len(checks) - len(bad):,} of {len(checks):,} digests and time stamps match"
+    if stamps:
+        valid = sum(stamp.details["signature"].startswith("valid") for stamp in stamps)
+        told += f", {valid:,} of {len(stamps):,} signatures are valid by the certificate beside them"
+    return told + "".join(f"; {check.file}: {check.result}" for check in bad[:_NAMED])

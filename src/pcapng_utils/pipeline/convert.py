@@ -14,6 +14,7 @@ from pcapng_utils import __version__
 from pcapng_utils.capture.errors import CaptureError
 from pcapng_utils.capture.reader import CaptureReader
 from pcapng_utils.errors import InputError, naming, unreadable
+from pcapng_utils.evidence import Check, check_evidence
 from pcapng_utils.faults import fault
 from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.problems import ProblemLog
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 #: Bytes of a body that is held in memory to be matched with cipher calls, or redacted.
 _SMALL_BODY_TO_CHANGE: Final = 8 << 20
 
+_EVIDENCE: Final = {
+    "differs": "the file has changed since",
+    "missing": "there is no such file",
+    "unreadable": "what it says cannot be read",
+}
+
 STDIN: Final = Path("-")
 
 Progress = Callable[[int], None]
@@ -51,6 +58,8 @@ class Conversion:
         self.files: list[FileDigest] = []
         self.enrichment_digests: dict[str, str] = {}
         self.attribution: dict[str, Any] | None = None
+        self.evidence: list[Check] = []
+        """Of what was said of the experiment's files beforehand, how it is now."""
         self.decrypted: tuple[int, int] | None = None
         """Requests and responses whose bodies the cipher log opened; None without such a log."""
         self._annotate: Annotate = lambda ordinal: Annotations()
@@ -96,6 +105,7 @@ class Conversion:
         self._add_bad_lines()
         self._add_decryption()
         self._add_identifiers()
+        self._check_evidence()
 
     def stream(self, lines: BinaryIO, progress: Progress = lambda size: None) -> None:
         """Write each exchange as a line of JSON as soon as it is complete, without attribution. Raises as `read`."""
@@ -186,6 +196,16 @@ class Conversion:
                 if path is not None:
                     self.files.append(file_digest(path, options.hash_algorithm))
 
+    def _check_evidence(self) -> None:
+        """Check the digests and time stamps that were taken of the experiment's files."""
+        if self.options.evidence is None:
+            return
+        self.evidence = check_evidence(self.options.evidence)
+        for check in self.evidence:
+            if check.result != "matches":
+                message = f"{check.by} was expected to match {check.file}: {_EVIDENCE[check.result]}"
+                self.problems.add(Problem(f"evidence-{check.result}", message))
+
     def _add_bad_lines(self) -> None:
         for source, count in self.secrets.bad_lines_by_source.items():
             message = f"lines of {source} are no lines of a key log (NSS key log format): they were skipped"
@@ -234,6 +254,8 @@ class Conversion:
             metadata[f"enrichment_files_{algorithm}"] = self.enrichment_digests
         if self.attribution is not None:
             metadata["attribution"] = self.attribution
+        if self.evidence:
+            metadata["evidence"] = [check.to_har() for check in self.evidence]
         return metadata
 
 

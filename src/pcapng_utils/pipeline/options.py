@@ -50,6 +50,8 @@ class Options:
     """Properties of the phone: those that single it out are looked for."""
     ad_ids: Path | None = None
     """Advertising IDs the app asked for."""
+    evidence: Path | None = None
+    """The folder whose digests and time stamps are to be checked."""
     identifiers: Path | None = None
     """What else is to be looked for, as lines name=value."""
     trackers: Path | None = None
