@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final, Literal
 
+from lab.children import bound
 from lab.network import INTERFACE, Host, Network
 
 Format = Literal["pcap", "pcap-ns", "pcapng"]
@@ -41,7 +42,7 @@ def capture(network: Network, path: Path, form: Format = "pcap", snaplen: int = 
     partial = path.with_name(path.name + ".part")
     with network.phone.entered():
         program = subprocess.Popen(
-            _command(partial, form, snaplen),
+            bound(_command(partial, form, snaplen)),
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

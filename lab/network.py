@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lab.children import bound
 from lab.relay import Impairment
 
 PHONE_ADDRESS: Final = "10.77.0.2"
@@ -92,9 +93,9 @@ class Network:
 
 def why_unavailable() -> str | None:
     """The reason why this machine cannot hold the lab, or None if it can."""
-    for tool in ("ip", "tcpdump"):
+    for tool in ("ip", "tcpdump", "setpriv"):
         if shutil.which(tool) is None:
-            return f"the lab needs the command {tool!r}, which is not installed (apt-get install iproute2 tcpdump)"
+            return f"the lab needs the command {tool!r}, which is not installed (apt-get install iproute2 tcpdump util-linux)"
     probe = f"lab-{os.getpid()}-probe"
     made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True, check=False)
     if made.returncode:
@@ -153,7 +154,7 @@ def _relay(middle: Host, impairment: Impairment) -> Iterator[None]:
     command = [sys.executable, "-m", "lab.relay", _PHONE_SIDE, _INTERNET_SIDE, impairment.arguments()]
     with middle.entered():
         program = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
+            bound(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
         )
     try:
         if program.stdout is None or not program.stdout.readline():

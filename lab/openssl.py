@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lab.certificates import Identity
+from lab.children import bound
 from lab.stage import HOST, Stage
 
 _PATIENCE: Final = 15.0
@@ -110,7 +111,9 @@ def connected(stage: Stage, port: int, server: Program, arguments: Sequence[str]
 
 def _start(command: Sequence[str]) -> Program:
     return Program(
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
+        subprocess.Popen(
+            bound(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+        )
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from lab.children import bound
 from lab.stage import HOST, Stage
 from lab.truth import KEY, NOT_DECODED, Body, Exchange, WebSocketClose, WebSocketMessage
 
@@ -91,7 +92,9 @@ def browse(stage: Stage, groups: list[list[Job]], *options: str, protocol: str =
     ]
     environment = {**os.environ, "SSLKEYLOGFILE": str(stage.keylog), "HOME": str(stage.work)}
     with (stage.work / "chromium.log").open("wb") as output:
-        browser = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        browser = subprocess.Popen(
+            bound(command), env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
         try:
             _wait_for(report, stage.work / "chromium.log")
         finally:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from lab.children import bound
 from lab.network import Host
 
 _PATIENCE: Final = 20.0
@@ -34,7 +35,11 @@ def running(
     `listening`, and has printed `ready`; its output goes to `log`."""
     with log.open("ab") as output, host.entered():
         server = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[2]
+            bound(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=Path(__file__).parents[2],
         )
     try:
         for address in listening:

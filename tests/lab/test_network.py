@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,7 @@ from tests.lab.needs import network_allowed
 pytestmark = network_allowed
 
 ETHERNET_HEADER = 14
+ROOT = Path(__file__).parents[2]
 HERE = Path("/proc/thread-self/ns/net")
 
 
@@ -111,3 +116,41 @@ def test_a_bad_network_loses_and_repeats_and_tcp_repairs_it(tmp_path: Path) -> N
     with network(Impairment(loss=0.03, duplicate=0.05, reorder=0.1, seed=4)) as net, capture(net, tmp_path / "capture"):
         assert transfer(net, data) == data
     assert payload_to_phone(tmp_path / "capture") > len(data)
+
+
+ENDLESS = """
+import sys, time
+from pathlib import Path
+from lab.capture import capture
+from lab.network import network
+from lab.relay import Impairment
+with network(Impairment()) as net, capture(net, Path(sys.argv[1])):
+    print("running", flush=True)
+    time.sleep(60)
+"""
+
+
+def running(marker: str) -> list[int]:
+    """Processes whose command holds `marker`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if marker in path.read_text(errors="replace"):
+                found.append(int(path.parent.name))
+    return found
+
+
+def test_nothing_runs_on_when_the_lab_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    with subprocess.Popen([sys.executable, "-c", ENDLESS, str(path)], stdout=subprocess.PIPE, cwd=ROOT) as lab:
+        assert lab.stdout is not None
+        assert lab.stdout.readline() == b"running\n"
+        assert len(running(str(path))) == 2, "the lab and tcpdump"
+        lab.kill()
+    for _ in range(100):
+        if not running(str(path)):
+            break
+        time.sleep(0.05)
+    assert running(str(path)) == []
+    with network():
+        assert not list(Path("/run/netns").glob(f"lab-{lab.pid}-*")), "the next lab removes the network"
