@@ -95,7 +95,7 @@ def why_unavailable() -> str | None:
     """The reason why this machine cannot hold the lab, or None if it can."""
     for tool in ("ip", "tcpdump", "setpriv"):
         if shutil.which(tool) is None:
-            return f"the lab needs the command {tool!r}, which is not installed (apt-get install iproute2 tcpdump util-linux)"
+            return f"the lab needs the command {tool!r}, not installed (apt-get install iproute2 tcpdump util-linux)"
     probe = f"lab-{os.getpid()}-probe"
     made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True, check=False)
     if made.returncode:
