@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from hashlib import sha1
+from socket import AF_INET, AF_INET6, inet_pton
 from struct import Struct
 from typing import Final
 
@@ -23,3 +24,10 @@ def community_id(protocol: int, source: bytes, source_port: int, destination: by
     tuple_ = _SEED + one[0] + other[0] + _TAIL.pack(protocol, one[1], other[1])
     digest = sha1(tuple_, usedforsecurity=False).digest()
     return "1:" + b2a_base64(digest, newline=False).decode("ascii")
+
+
+def community_id_of(transport: str, one: tuple[str, int], other: tuple[str, int]) -> str:
+    """The ID of a "tcp" or "udp" flow between two ends, addresses as text."""
+    protocol = {"tcp": 6, "udp": 17}[transport]
+    first, second = (inet_pton(AF_INET6 if ":" in ip else AF_INET, ip) for ip, _ in (one, other))
+    return community_id(protocol, first, one[1], second, other[1])

@@ -28,9 +28,11 @@ from pcapng_utils.pipeline.examining import examination_of
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.pipeline.output import Annotate, AnnotateConnection, Output
 from pcapng_utils.pipeline.stream import LineSink
+from pcapng_utils.pipeline.traced import TracedFlows
 from pcapng_utils.tls.keylog import SecretStore, read_keylog
 
 if TYPE_CHECKING:
+    from pcapng_utils.attribution.operations import OperationLog
     from pcapng_utils.har.pirogue_enrichment.decryption import ContentDecryption
 
 #: Bytes of a body that is held in memory to be matched with cipher calls, or redacted.
@@ -65,6 +67,7 @@ class Conversion:
         self._annotate: Annotate = lambda ordinal: Annotations()
         self._annotate_connection: AnnotateConnection = lambda connection: {}
         self._examination = examination_of(options, capture)
+        self._trace = self._open_trace()
         self._begin()
 
     def __enter__(self) -> Self:
@@ -72,6 +75,8 @@ class Conversion:
 
     def __exit__(self, *exception: object) -> None:
         self.spool.close()
+        if self._trace is not None:
+            self._trace.close()
 
     def _begin(self, lines: BinaryIO | None = None) -> None:
         """Nothing of the capture was read so far. `lines`: where exchanges go at once, rather than to the spool."""
@@ -86,6 +91,10 @@ class Conversion:
         if self._decryption is not None:
             enrich = self._decryption.enrich_messages
             self._dissection.enrichers.append(lambda entry: enrich(entry.request, entry.response))
+        if self._trace is not None:
+            self._traced = TracedFlows()
+            self._dissection.watch = self._traced.exchange
+            self._dissection.watch_end = self._traced.end
         if self.options.hosts_file is not None:
             self.names.learn_hosts(_read_text(self.options.hosts_file))
 
@@ -104,6 +113,7 @@ class Conversion:
         self.files.insert(0, capture)
         self._add_bad_lines()
         self._add_decryption()
+        self._join_trace()
         self._add_identifiers()
         self._check_evidence()
 
@@ -155,6 +165,39 @@ class Conversion:
             except OSError as error:
                 raise unreadable(path, error) from None
             self.files.append(file_digest(path, self.options.hash_algorithm))
+
+    def _open_trace(self) -> OperationLog | None:
+        path = self.options.socket_trace
+        if path is None or self.options.attribution == "none":
+            return None
+        from pcapng_utils.pipeline.joining import open_trace
+
+        trace = open_trace(path)
+        if len(trace):
+            return trace
+        trace.close()
+        return None
+
+    def _join_trace(self) -> None:
+        """Find out which code sent what; note which trace was used, and what was wrong with it."""
+        trace, path = self._trace, self.options.socket_trace
+        if trace is None or path is None:
+            return
+        from pcapng_utils.pipeline.joining import JoinedTrace
+
+        joined = JoinedTrace(trace, self._traced, self.options)
+        self.attribution = joined.metadata
+        self._annotate = joined.annotate
+        self._annotate_connection = joined.annotate_connection
+        digest = file_digest(path, self.options.hash_algorithm)
+        self.files.append(digest)
+        self.enrichment_digests["pirogue_stacktrace"] = digest.digest
+        if trace.malformed:
+            message = f"records of {path.name} are no socket calls: they were skipped"
+            self.problems.add(Problem("socket-trace-bad-record", message, detail=f"{trace.malformed} records"))
+        if trace.truncated:
+            message = f"{path.name} is cut short: it was read as far as it goes"
+            self.problems.add(Problem("socket-trace-truncated", message))
 
     def _open_cipher_log(self) -> ContentDecryption | None:
         path = self.options.cipher_log

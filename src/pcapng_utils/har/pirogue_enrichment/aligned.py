@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final, Literal, NamedTuple
 
@@ -29,16 +29,22 @@ def align(entries: Iterable[dict[str, Any]], log: OperationLog, settings: Settin
     """
     flows = list(_flows(entries).values())
     views = [flow.view for flow in flows]
-    # The times of messages vote weakly: what `experiment.json` says, mostly wrong, is asked when they are silent.
-    result = attribute(views, log, replace(settings, experiment_shift=None))
-    if result.clock.source == "none" and settings.experiment_shift is not None:
-        result = attribute(views, log, settings)
+    result = attribute_flows(views, log, settings)
     told = []
     for flow in flows:
         for index, message in enumerate(flow.messages):
             message["_attribution"] = export_attribution(result.messages[flow.view.id, index])
             told.append(message)
     return result, told
+
+
+def attribute_flows(flows: Sequence[FlowView], log: OperationLog, settings: Settings) -> Result:
+    """`attribute`, with the clock that the data shows: what `experiment.json` says of it, which is mostly wrong, is
+    asked only where the data are silent."""
+    result = attribute(flows, log, replace(settings, experiment_shift=None))
+    if result.clock.source == "none" and settings.experiment_shift is not None:
+        result = attribute(flows, log, settings)
+    return result
 
 
 def export_attribution(answer: Attribution) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""The socket trace joined to what the capture gave: what is added to each message and to each connection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pcapng_utils.attribution.attribute import Settings
+from pcapng_utils.attribution.nearest import NearestCalls
+from pcapng_utils.attribution.operations import OperationLog
+from pcapng_utils.attribution.views import Attribution, FlowAttribution, MessageView
+from pcapng_utils.errors import InputError, unreadable
+from pcapng_utils.har.pirogue_enrichment.aligned import attribute_flows, export_attribution
+from pcapng_utils.har.pirogue_enrichment.exported import export_stacktrace
+from pcapng_utils.har.pirogue_enrichment.stacktrace import compute_time_shift_from_pirogue_experiment_metadata
+from pcapng_utils.har.writer import Annotations
+from pcapng_utils.layers import CLIENT, SERVER
+from pcapng_utils.net.community import community_id_of
+from pcapng_utils.pipeline.options import Options
+from pcapng_utils.pipeline.traced import Key, TracedFlows
+
+
+def open_trace(path: Path) -> OperationLog:
+    """Read a socket trace. Raises InputError naming the file."""
+    try:
+        return OperationLog.open(path)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except ValueError as error:
+        raise InputError(f"{error}.") from None
+
+
+class JoinedTrace:
+    """Answers for messages by their entry's ordinal, and for connections by their id."""
+
+    def __init__(self, log: OperationLog, traced: TracedFlows, options: Options) -> None:
+        """Raises InputError if `experiment.json` is asked for the clocks and cannot be read."""
+        self.metadata: dict[str, Any] = {}
+        """`creator._metadata.attribution`"""
+        self._log = log
+        self._answers: dict[int, list[tuple[str | int, Attribution | dict[str, Any]]]] = {}
+        self._flows: dict[str, FlowAttribution] = {}
+        shift = _experiment_shift(options)
+        if options.attribution == "nearest":
+            self._take_nearest(traced, options.time_shift if options.time_shift is not None else shift or 0.0)
+        else:
+            self._align(traced, Settings(options.time_shift, shift, options.min_confidence))
+
+    def annotate(self, ordinal: int) -> Annotations:
+        """What is added to an entry."""
+        late = Annotations()
+        for place, answer in self._answers.get(ordinal, ()):
+            added = self._added(answer)
+            if place == "request":
+                late.request.update(added)
+            elif place == "response":
+                late.response.update(added)
+            elif isinstance(place, int):
+                late.websocket += [{} for _ in range(place + 1 - len(late.websocket))]
+                late.websocket[place] = added
+        return late
+
+    def annotate_connection(self, connection: str) -> dict[str, Any]:
+        """What is added to a row of `_connections`: whose it is, and which code opened it."""
+        found = self._flows.get(connection)
+        if found is None:
+            return {"origin": "not-shown"}
+        added: dict[str, Any] = {"origin": found.origin}
+        if found.opened_by is not None:
+            added["_stacktrace"] = export_stacktrace(self._log.record(found.opened_by))
+        if found.translated:
+            added["_addressTranslated"] = True
+        return added
+
+    def close(self) -> None:
+        self._log.close()
+
+    def _added(self, answer: Attribution | dict[str, Any]) -> dict[str, Any]:
+        if isinstance(answer, dict):
+            operation = answer["operations"][0]
+            exported = answer
+        else:
+            operation = answer.operation
+            exported = export_attribution(answer)
+        added: dict[str, Any] = {"_attribution": exported}
+        if operation is not None:
+            added["_stacktrace"] = export_stacktrace(self._log.record(operation))
+        return added
+
+    def _align(self, traced: TracedFlows, settings: Settings) -> None:
+        result = attribute_flows(traced.flows, self._log, settings)
+        self.metadata = dict(result.metadata())
+        self._flows = result.flows
+        for flow in traced.flows:
+            for index, (ordinal, place) in enumerate(traced.keys[flow.id]):
+                self._answers.setdefault(ordinal, []).append((place, result.messages[flow.id, index]))
+
+    def _take_nearest(self, traced: TracedFlows, shift: float) -> None:
+        """As pcapng-utils 1.1 did, to the letter."""
+        calls = NearestCalls(self._log)
+        counts: Counter[str] = Counter()
+        for flow in traced.flows:
+            identity = community_id_of(flow.transport, flow.local, flow.remote)
+            shown = any(calls.has_calls(identity, direction) for direction in (CLIENT, SERVER))
+            self._flows[flow.id] = FlowAttribution("app" if shown else "not-shown", None, False)
+            for key, message in zip(traced.keys[flow.id], flow.messages, strict=True):
+                counts[self._nearest_of(calls, identity, key, message, shift)] += 1
+        self.metadata = {"method": "nearest", "shift": shift, "attributed": 0, "ambiguous": 0, "none": 0, **counts}
+
+    def _nearest_of(self, calls: NearestCalls, flow: str, key: Key, message: MessageView, shift: float) -> str:
+        moment = message.first // 1000 + round(shift * 1e6)
+        row = calls.find(flow, message.direction, moment)
+        if row is None:
+            return "none"
+        answer = {
+            "method": "nearest",
+            "confidence": None,
+            "deltaMs": calls.delta(row, moment) / 1000,
+            "operations": [row],
+            "shared": [],
+            "alternatives": [],
+        }
+        self._answers.setdefault(key[0], []).append((key[1], answer))
+        return "attributed"
+
+
+def _experiment_shift(options: Options) -> float | None:
+    if options.metadata is None:
+        return None
+    try:
+        return compute_time_shift_from_pirogue_experiment_metadata(options.metadata.parent)
+    except ValueError as error:
+        raise InputError(f"{error}.") from None
