@@ -141,7 +141,7 @@ class SegmentLayer(Protocol):
         """The next bytes of the direction: the new part of one packet, with its time in ns and its frame number."""
 
     def gap(self, direction: int, size: int, time: int, frame: int) -> None:
-        """`size` bytes are missing before those that follow; `time` and `frame` are those of the packet behind the hole."""
+        """`size` bytes are missing before those that follow; `time` and `frame` are of the packet behind the hole."""
 
     def end(self, direction: int, time: int, frame: int) -> None:
         """FIN, once all bytes before it were handed over or given up."""

@@ -152,8 +152,8 @@ class QuicConnection:
         return bool(self._keys.initial_ids)
 
     def began_with(self, connection_id: bytes, version: int) -> bool:
-        """Whether Initial packets of the client with this Destination Connection ID have keys. After Version Negotiation
-        the client may use it again, with another version."""
+        """Whether Initial packets of the client with this Destination Connection ID have keys. After Version
+        Negotiation the client may use it again, with another version."""
         if self.quic.version_negotiation and self.version is not None and version != self.version.number:
             return False
         return connection_id in self._keys.initial_ids
