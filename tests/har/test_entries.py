@@ -87,7 +87,7 @@ def test_a_response_that_never_came_is_a_status_of_0() -> None:
     received = entry["response"]
     assert (received["status"], received["headersSize"], received["bodySize"]) == (0, -1, -1)
     assert (received["_timestamp"], received["_rawFramesNumbers"]) == (None, [])
-    assert received["content"] == {"mimeType": "", "size": 0}
+    assert received["content"] == {"mimeType": "", "size": 0, "text": ""}
     assert entry["_incomplete"] == ["response: not-captured"]
     assert entry["timings"]["wait"] == entry["timings"]["receive"] == 0
 
@@ -140,7 +140,7 @@ def test_a_request_body_is_post_data_where_it_is_text(
 @pytest.mark.parametrize(
     ("headers", "body", "expected"),
     [
-        ([], b"", {"mimeType": "", "size": 0}),
+        ([], b"", {"mimeType": "", "size": 0, "text": ""}),
         ([(b"Content-Type", b"text/css")], b"", {"mimeType": "text/css", "size": 0}),
         ([], b"x", {"mimeType": "application/octet-stream", "size": 1, "text": "x"}),
         ([], "\ufeffnbsp\u00a0".encode(), {"text": "\ufeffnbsp\u00a0"}),

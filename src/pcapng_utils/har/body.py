@@ -47,7 +47,7 @@ class Content:
     size: int
     sha256: str
     text: str | Blob | None = None
-    """None: left out by request, or there is none."""
+    """None: left out by request."""
     encoding: str | None = None
     """"base64" where the body is not text."""
     decoded: bool | None = None
@@ -103,7 +103,7 @@ def _decode(body: Body, codings: Sequence[str], new_body: BodyFactory, *, whole:
 
 def _small(data: bytes, content_type: str, *, wanted: bool) -> Content:
     content = Content(len(data), hashlib.sha256(data).hexdigest())
-    if wanted and data:
+    if wanted:
         content.text = body_text(data, content_type)
         if content.text is None:
             content.text, content.encoding = pybase64.b64encode_as_string(data), "base64"

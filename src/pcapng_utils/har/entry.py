@@ -148,7 +148,7 @@ class EntryBuilder:
             **_wire_facts(response),
         }
         if response is None:
-            har["content"] = {"mimeType": "", "size": 0}
+            har["content"] = {"mimeType": "", "size": 0, "text": ""}
             return har
         content, mime_type = self._content(response, problems)
         har["content"] = har_content = {"mimeType": mime_type, "size": content.size, "_sha256": content.sha256}
@@ -273,19 +273,22 @@ def _add_websocket(fields: dict[str, Any], log: WebSocketLog) -> None:
 
 
 def _websocket_message(message: WebSocketMessage) -> dict[str, Any]:
-    har: dict[str, Any] = {
-        "type": "send" if message.direction == CLIENT else "receive",
-        "opcode": message.opcode,
-        "time": seconds(message.stamp.first),
-    }
+    encoding = {}
     try:
         if message.opcode != _TEXT_OPCODE:
             raise UnicodeError
-        har["data"] = message.data.decode()
+        data = message.data.decode()
     except UnicodeError:
-        har["data"] = pybase64.b64encode_as_string(message.data)
+        data = pybase64.b64encode_as_string(message.data)
         if message.opcode == _TEXT_OPCODE:
-            har["_encoding"] = "base64"
+            encoding = {"_encoding": "base64"}
+    har: dict[str, Any] = {
+        "type": "send" if message.direction == CLIENT else "receive",
+        "opcode": message.opcode,
+        "data": data,
+        "time": seconds(message.stamp.first),
+        **encoding,
+    }
     if message.incomplete:
         har["_incomplete"] = message.incomplete
     har["_rawFramesNumbers"] = list(message.stamp.frames)

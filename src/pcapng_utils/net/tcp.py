@@ -181,7 +181,8 @@ class Connection:
     def _know_direction(self, half: Half, direction: int) -> None:
         """Correct a guess, unless bytes went up under it: then it is for the layer that reads them."""
         flow = self.flow
-        if half.direction != direction and not any(flow.payload) and not any(flow.lost) and flow.ended_by is None:
+        told = any(flow.payload) or any(flow.lost) or any(one.ended for one in self.halves)
+        if half.direction != direction and not told and flow.ended_by is None:
             flow.swap()
 
     def _note(self, half: Half, seq: int, flags: int, time: int) -> None:
