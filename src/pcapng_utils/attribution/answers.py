@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pcapng_utils.attribution.confidence import calibrated
+from pcapng_utils.attribution.confidence import alike_but_idle, calibrated, disorder, order_known
 from pcapng_utils.attribution.operations import NO_STACK, OperationLog
 from pcapng_utils.attribution.tracks import Track
 from pcapng_utils.attribution.views import Alternative, Attribution, FlowView
@@ -29,6 +29,7 @@ class Answers:
         few = max(8, len(log) // 100)
         self._telling = [counts[stack] <= few for stack in range(len(log.stacks))]
         """Stacks that few calls have: they tell requests apart."""
+        self._unordered = disorder(log)
 
     def of_flow(
         self, flow: FlowView, tracks: tuple[Track, Track], sureness: float
@@ -37,8 +38,9 @@ class Answers:
         found: dict[int, Attribution] = {}
         carried: dict[tuple[int, int], list[int]] = {}
         for track in tracks:
+            busy = {track.best(unit, _SURE) for unit in range(len(track.unit_times))}
             for index, units in track.units_of.items():
-                answer = self._answer(track, tracks[CLIENT], units[0], flow.messages[index].first, sureness)
+                answer = self._answer(track, tracks[CLIENT], units[0], busy, sureness)
                 answer.operations = self._operations(track, units, answer.operation)
                 found[index] = answer
                 if answer.operation is not None:
@@ -49,18 +51,12 @@ class Answers:
                 found[index].shared = others[:_SHARED]
         yield from found.items()
 
-    def _answer(self, track: Track, writes: Track, unit: int, first: int, sureness: float) -> Attribution:
-        row = track.posterior.rows[unit] if unit < len(track.posterior.rows) else []
-        low = track.band.lows[unit] - 1 if row else 0
-        masses = sorted(((mass, low + k) for k, mass in enumerate(row) if mass > 1e-3 and low + k >= 0), reverse=True)
-        groups: list[tuple[float, int]] = []
-        while masses:
-            best = masses[0][1]
-            same = [item for item in masses if item[1] == best or self._same_code(track, writes, item[1], best)]
-            groups.append((sum(mass for mass, _ in same), best))
-            masses = [item for item in masses if item not in same]
-        groups.sort(reverse=True)
-        named = [(calibrated(mass) * sureness, call) for mass, call in groups]
+    def _answer(self, track: Track, writes: Track, unit: int, busy: set[int | None], sureness: float) -> Attribution:
+        named = [
+            (calibrated(mass) * self._doubt(track, call, busy) * sureness, call)
+            for mass, call in self._groups(track, writes, unit)
+        ]
+        named.sort(reverse=True)
         alternatives = [Alternative(track.calls[call], round(mass, 4)) for mass, call in named if mass > _LEAST]
         if not named:
             return Attribution(None, 0.0, None, [], [], [])
@@ -69,6 +65,24 @@ class Answers:
             return Attribution(None, round(confidence, 4), None, [], [], alternatives)
         delta = track.call_times[call] - track.unit_times[unit]
         return Attribution(track.calls[call], round(confidence, 4), delta, [], [], alternatives[1:])
+
+    def _groups(self, track: Track, writes: Track, unit: int) -> Iterator[tuple[float, int]]:
+        """The probability of each code that may have carried a unit, and its likeliest call."""
+        row = track.posterior.rows[unit] if unit < len(track.posterior.rows) else []
+        low = track.band.lows[unit] - 1 if row else 0
+        masses = sorted(((mass, low + k) for k, mass in enumerate(row) if mass > 1e-3 and low + k >= 0), reverse=True)
+        while masses:
+            best = masses[0][1]
+            same = [item for item in masses if item[1] == best or self._same_code(track, writes, item[1], best)]
+            yield sum(mass for mass, _ in same), best
+            masses = [item for item in masses if item not in same]
+
+    def _doubt(self, track: Track, call: int, busy: set[int | None]) -> float:
+        """What the alignment cannot know of a call, as a factor of its probability."""
+        known = order_known(track, call, self._unordered)
+        if not self._is_telling(track.calls[call]):
+            known /= 1 + alike_but_idle(track, call, busy)
+        return known
 
     def _same_code(self, track: Track, writes: Track, one: int, two: int) -> bool:
         """Whether two calls near each other are of the same code at the same work: then it does not matter which."""

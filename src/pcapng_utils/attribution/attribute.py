@@ -16,7 +16,7 @@ from pcapng_utils.attribution.engine import Engine, sample
 from pcapng_utils.attribution.joining import Calls, join, split, translated
 from pcapng_utils.attribution.operations import NO_STACK, FlowKey, OperationLog
 from pcapng_utils.attribution.sites import CallSites
-from pcapng_utils.attribution.tracks import Track, couple_reads, flow_tracks, set_calls
+from pcapng_utils.attribution.tracks import Track, couple_reads, flow_tracks, mark_first_reads, set_calls
 from pcapng_utils.attribution.views import (
     Attribution,
     ClockFound,
@@ -191,6 +191,8 @@ class _Job:
             self._share(self._calls[key], places, clock)
         reads = [pair[SERVER] for pair in self._tracks]
         couples = couple_reads(reads, len(self._sites), log.threads.__getitem__, log.stack_ids.__getitem__)
+        for pair in self._tracks:
+            mark_first_reads(*pair)
         self._names = [*self._sites.names, *(self._sites.names[one] for one, _ in couples)]
         return self._tracks
 

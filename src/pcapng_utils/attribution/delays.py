@@ -65,7 +65,7 @@ def _product_limit(shown: Sequence[float], hidden: Sequence[float]) -> tuple[lis
     if sums[-1] <= 0.0:
         return [0.0] * SIZE, [1.0] * SIZE
     middle = _quantile(sums, 0.5)
-    few = sums[-1] < 200
+    least = 2 if sums[-1] < 200 else 1 if sums[-1] < 600 else 0
     seen = [index for index, count in enumerate(shown) if count > 0.0]
     first, last = seen[0], seen[-1]
     margin = int(max(abs(first - middle), abs(last - middle)) * 0.25) + 3
@@ -73,7 +73,7 @@ def _product_limit(shown: Sequence[float], hidden: Sequence[float]) -> tuple[lis
     cumulative, density = [1.0] * SIZE, [0.0] * SIZE
     reached = 1.0
     for index in range(last, first - 1, -1):
-        width = int(abs(index - middle) * 0.2) + (2 if few else 1)
+        width = max(int(abs(index - middle) * 0.2), least)
         low, high = max(index - width, 0), min(index + width + 1, SIZE)
         smooth = (sums[high] - sums[low]) / (high - low)
         at_risk = max(all_sums[min(index + 1, SIZE)], smooth)

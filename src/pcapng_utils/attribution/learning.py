@@ -6,7 +6,7 @@ from pcapng_utils.attribution.align import Posterior
 from pcapng_utils.attribution.delays import REACH, SIZE, Delays
 from pcapng_utils.attribution.kinds import KIND_CLASSES, joint_guess
 from pcapng_utils.attribution.model import Model
-from pcapng_utils.attribution.tracks import Track
+from pcapng_utils.attribution.tracks import RESOLUTION, STATES, Track
 from pcapng_utils.layers import CLIENT
 
 
@@ -20,7 +20,7 @@ class Learner:
         self._by_site: dict[int, Delays] = {}
         self._kinds = [[0.0] * model.sites for _ in range(KIND_CLASSES)]
         self._joints: dict[int, list[float]] = {}
-        self._calls = [[0.0] * 4 for _ in range(2 * model.sites)]
+        self._calls = [[0.0] * 4 for _ in range(STATES * model.sites)]
         """By state, how often a call began a unit, or none, behind one that did; and behind one that did not."""
         self._units = self._lost = 0.0
         self._neighbours = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
@@ -95,7 +95,7 @@ class Learner:
             first = band.lows[unit - (place > 0)] - 1
             for k, mass in enumerate(rows):
                 if mass > 0.001:
-                    after = first + k >= 0 and track.call_times[first + k] >= time
+                    after = first + k >= 0 and track.call_times[first + k] >= time - RESOLUTION
                     tally[place + after] += mass - less[k] if less is not None else mass
 
     def _delay(self, site: int, delay: int, mass: float, *, hidden: bool, general: bool = True) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from pcapng_utils.attribution.align import Weights
 from pcapng_utils.attribution.delays import REACH, SIZE, Delays, wide
 from pcapng_utils.attribution.kinds import KIND_CLASSES, KINDS, joint_guess
-from pcapng_utils.attribution.tracks import Track
+from pcapng_utils.attribution.tracks import RESOLUTION, STATES, Track
 from pcapng_utils.layers import CLIENT, UnitKind
 
 #: Density of calls that have nothing to do with a unit, per ms.
@@ -42,10 +42,10 @@ class Model:
         self.early = self.late = max(150.0, 20 * scale)
         self.loss = 0.003
         self.joints: dict[int, tuple[float, float]] = {}
-        self.idle = [0.003 if direction == CLIENT else 0.2] * (2 * self.sites)
+        self.idle = [0.003 if direction == CLIENT else 0.5] * (STATES * self.sites)
         """For each state of a call (`Track.states`), the probability that it begins no unit, the call before having
         begun one."""
-        self.idle_again = self.idle[:]
+        self.idle_again = [0.003 if direction == CLIENT else 0.05] * (STATES * self.sites)
         """The same where the call before began none either."""
         self.follows: list[tuple[float, float] | None] = [None, None, None]
         self.lift = self.lift_of([[0.0] * self.sites for _ in range(KIND_CLASSES)])
@@ -74,7 +74,7 @@ class Model:
             if on is None:
                 on = joints[key] = (joint_guess(key, False, direction)[0], joint_guess(key, True, direction)[0])
             going_on.append(on)
-        turns = [bisect_left(times, time) for time in track.unit_times]
+        turns = [bisect_left(times, time - RESOLUTION) for time in track.unit_times]
         busy = [(1.0 - value) * (1.0 - loss) for value in idle]
         general = self.delays
         known = [self.site_delays.get(site, general) for site in range(self.sites)]

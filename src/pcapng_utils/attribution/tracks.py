@@ -16,6 +16,10 @@ from pcapng_utils.layers import CLIENT, SERVER, UnitKind
 _FULL_RECORD: Final = 16_000
 _FULL_SEGMENT: Final = 1_200
 _MS: Final = 1e6
+#: Calls are logged in whole ms, cut off: one may have been made so much later than it says.
+RESOLUTION: Final = 1.0
+#: Kinds of circumstances of a call that are told apart at each site.
+STATES: Final = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -56,7 +60,8 @@ class Track:
     """When they were logged, on the router's clock, ascending."""
     sites: list[int] = field(default_factory=list)
     states: list[int] = field(default_factory=list)
-    """For each call, twice its site, and one more if the next call is the same again (as after EAGAIN)."""
+    """For each call, its site times `STATES`; 2 more if the next call is the same again (as after EAGAIN), 1 more if it
+    is the first read after a write."""
     clumped: list[bool] = field(default_factory=list)
     """For each call, whether its own delay is hidden: it was written in the same ms as the next, or read in the same ms
     as the one before."""
@@ -215,7 +220,7 @@ def _set_neighbours(track: Track, thread_of: Callable[[int], int], stack_of: Cal
     same = [a == b for a, b in pairwise(threads)]
     track.same_thread = [False, *same] if rows else []
     again = [a and b == c for a, b, c in zip(same, stacks, stacks[1:], strict=False)] + [False]
-    track.states = [2 * site + repeated for site, repeated in zip(track.sites, again, strict=False)]
+    track.states = [STATES * site + 2 * repeated for site, repeated in zip(track.sites, again, strict=False)]
     near = [second - first < 1 for first, second in pairwise(times)]
     if rows:
         track.clumped = [*near, False] if track.direction == CLIENT else [False, *near]
@@ -270,3 +275,15 @@ def _couple(track: Track, couples: dict[tuple[int, int], int]) -> None:
         track.second_sites.append(0 if coupled is None else sites[index + 1])
         track.second_times.append(0.0 if coupled is None else times[index + 1])
         index += 1 if coupled is None else 2
+
+
+def mark_first_reads(writes: Track, reads: Track) -> None:
+    """Note which reads are the first after a write: they often come too early, and get nothing."""
+    written = list(zip(writes.call_times, writes.calls, strict=True))
+    place = 0
+    for index, call in enumerate(zip(reads.call_times, reads.calls, strict=True)):
+        before = place
+        while place < len(written) and written[place] <= call:
+            place += 1
+        if place > before:
+            reads.states[index] |= 1
