@@ -23,12 +23,14 @@ REASONS: Final = {
     "gquic": "Google's QUIC before the standard",
 }
 
+_UNANSWERED: Final = "a QUIC handshake that led to no connection"
+
 _SIDES: Final = ("client", "server")
 
 
 def connection_fields(flow: Flow, tls: TlsFacts | None, quic: QuicFacts | None, application: str) -> dict[str, Any]:
     """Everything that is known when the flow has ended; names, exchanges and code are added by the writer."""
-    decrypted, reason = decryption_state(flow, tls, application)
+    decrypted, reason = decryption_state(flow, tls, application, quic)
     fields: dict[str, Any] = {
         "protocol": flow.transport.upper(),
         "application": application,
@@ -60,7 +62,9 @@ def connection_fields(flow: Flow, tls: TlsFacts | None, quic: QuicFacts | None, 
     return fields
 
 
-def decryption_state(flow: Flow, tls: TlsFacts | None, application: str) -> tuple[str, str]:
+def decryption_state(
+    flow: Flow, tls: TlsFacts | None, application: str, quic: QuicFacts | None = None
+) -> tuple[str, str]:
     """`decrypted` ("yes", "no", "partly") and the reason, a few words."""
     if tls is None:
         if not any(flow.payload):
@@ -74,6 +78,8 @@ def decryption_state(flow: Flow, tls: TlsFacts | None, application: str) -> tupl
     reason = REASONS.get(tls.reason, tls.reason)
     if unread:
         return ("partly" if read else "no"), reason
+    if quic is not None and not read and not tls.reason:
+        return ("no", "QUIC packets that nothing here reads") if any(quic.unread) else ("no", _UNANSWERED)
     if read or not tls.reason:
         return "yes", "" if read else "nothing to decrypt"
     return "no", reason

@@ -194,7 +194,7 @@ class Dissection:
         quic = conversation.quic if conversation else None
         fields = connection_fields(flow, tls, quic, application)
         if flow.transport == "tcp" or quic is not None:
-            self.counts.connections[decryption_state(flow, tls, application)[0]] += 1
+            self.counts.connections[decryption_state(flow, tls, application, quic)[0]] += 1
         if tls is not None and tls.sni:
             self._names.learn(flow.server.ip, tls.sni, flow.first, flow.client.ip)
         if tls is not None and any(tls.unread):
