@@ -142,6 +142,7 @@ class Negotiation:
             return
         self._version = hello.version
         self._suite = cipher_suite(hello.cipher)
+        self._keys = None
         facts, client = self._facts, self._client
         if self._first:
             facts.version = codes.version_name(hello.version)
