@@ -7,6 +7,7 @@ again for the few calls that end up beside a message.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 from array import array
@@ -163,12 +164,16 @@ class OperationLog:
         return len(self.times)
 
     def record(self, index: int) -> dict[str, Any]:
-        """Element `index` of the array, whole, as it is in the file."""
+        """Element `index` of the array, whole, as it is in the file; of text that is no UTF-8, what can be read."""
         if self._source is None:
             raise ValueError("the trace is no longer open")
         self._source.seek(self._offsets[index])
-        record: dict[str, Any] = msgspec.json.decode(self._source.read(self._lengths[index]).rstrip(SEPARATORS))
-        return record
+        text = self._source.read(self._lengths[index]).rstrip(SEPARATORS)
+        for attempt in (text, text.decode("utf-8", "replace")):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                record: dict[str, Any] = msgspec.json.decode(attempt)
+                return record
+        return {"timestamp": self.times[index], "data": {}}
 
     def by_flow(self) -> dict[FlowKey, tuple[list[int], list[int]]]:
         """The calls of each flow, by direction, in the order of their times (of the file, where these are equal)."""

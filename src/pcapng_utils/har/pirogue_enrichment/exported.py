@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any, Final, TypedDict
 
 #: Said by the entry already.
 REDUNDANT_KEYS: Final = frozenset({"localIp", "localPort", "destIp", "destPort", "communityId"})
+
+_DEPTH: Final = 50
 
 
 class SocketTraceData(TypedDict, total=False):
@@ -54,15 +57,18 @@ def _compact(stack: list[Any]) -> list[str]:
     return list(dict.fromkeys(name for name in classes if isinstance(name, str)))
 
 
-def camel_cased(value: Any) -> Any:
-    """JSON whose keys, at every depth, are `camelCase` where they were `snake_case`."""
+def camel_cased(value: Any, depth: int = _DEPTH) -> Any:
+    """JSON whose keys are `camelCase` where they were `snake_case`, at every depth but those that no log has."""
+    if not depth:
+        return value
     if isinstance(value, dict):
-        return {_camel_case(key): camel_cased(item) for key, item in value.items()}
+        return {_camel_case(key): camel_cased(item, depth - 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [camel_cased(item) for item in value]
+        return [camel_cased(item, depth - 1) for item in value]
     return value
 
 
+@lru_cache(256)
 def _camel_case(name: str) -> str:
     first, *others = [part for part in name.split("_") if part] or [name]
     return first + "".join(part.capitalize() for part in others)
