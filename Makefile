@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A command that the tests run, and the package that brings it.
 SYSTEM := tcpdump:tcpdump tshark:tshark dumpcap:wireshark-common ip:iproute2 nginx:nginx curl:curl openssl:openssl chromium:chromium
 
-.PHONY: venv system readers test lint demo bench fixtures clean
+.PHONY: venv system readers test lint demo bench fuzz fixtures clean
 
 venv: .venv/installed
 
@@ -48,6 +48,12 @@ demo: venv
 # Half an hour, and 10 GB of disk. `.venv/bin/python -m benchmarks.speed --scale 0.05` is over in two minutes.
 bench: venv system
 	$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md
+
+# FUZZ_SECONDS for each target: sixteen of them, one after another.
+FUZZ_SECONDS ?= 60
+fuzz: venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[fuzz]"
+	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
 
 # The small captures of tests/fixtures, made anew (needs root): see tests/fixtures/README.md.
 fixtures: venv system

@@ -139,7 +139,7 @@ def tshark_frames(capture: Path, cache: Path) -> set[int]:
     output = Path(f"{cache}.frames")
     if not output.exists():
         tshark = shutil.which("tshark") or "tshark"
-        command = [tshark, "-r", with_secrets(capture, cache), "-o", "tcp.reassemble_out_of_order:TRUE"]
+        command = [tshark, "-r", str(with_secrets(capture, cache)), "-o", "tcp.reassemble_out_of_order:TRUE"]
         command += ["-Y", HTTP, "-T", "fields", "-e", "frame.number"]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         output.write_text(result.stdout)
