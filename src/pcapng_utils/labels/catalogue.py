@@ -1,19 +1,20 @@
 """What is known of SDKs: the list that comes with the package, and where a name of it begins a class or ends a host.
 
+The list, `sdks.json`, has an SDK a line. Names, not judgements: a label says whose code it is.
+
 A class or a host is cut into its parts, and its longest known beginning (or end) decides: no pattern is tried in vain,
 and `com.facebook.ads` is found before `com.facebook`.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterable
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-_FILE: Final = "sdks.toml"
+_FILE: Final = Path(__file__).with_name("sdks.json")
 
 
 class Sdk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,14 +29,9 @@ class Sdk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Registered names: the host itself, and all below it."""
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    sdk: tuple[Sdk, ...]
-
-
 def built_in_sdks() -> tuple[Sdk, ...]:
     """The SDKs of the list that comes with the package."""
-    text = files("pcapng_utils.labels").joinpath(_FILE).read_text("utf-8")
-    return msgspec.convert(tomllib.loads(text), _File).sdk
+    return msgspec.json.decode(_FILE.read_bytes(), type=tuple[Sdk, ...])
 
 
 class Catalogue:
