@@ -53,9 +53,10 @@ def main() -> int:
         if arguments.names and not any(name in capture.name for name in arguments.names):
             continue
         ours, theirs = our_connections(capture), tshark_connections(capture)
-        one: Counter[Any]
-        other: Counter[Any]
-        for what, one, other in zip(Connections._fields, ours, theirs, strict=True):
+        pairs: list[tuple[str, Counter[Any], Counter[Any]]] = list(
+            zip(Connections._fields, ours, theirs, strict=True)  # type: ignore[arg-type]
+        )
+        for what, one, other in pairs:
             totals[f"{what} alike"] += sum((one & other).values())
             for side, difference in (("ours", one - other), ("tshark", other - one)):
                 if difference:
