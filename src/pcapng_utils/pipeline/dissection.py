@@ -17,7 +17,7 @@ from pcapng_utils.har.connections import connection_fields, decryption_state, tl
 from pcapng_utils.har.entry import Entry, EntryBuilder
 from pcapng_utils.har.problems import ProblemLog
 from pcapng_utils.har.spool import StoredConnection, encode_fields
-from pcapng_utils.http.body import Body
+from pcapng_utils.http.body import Body, BodyMemory
 from pcapng_utils.http.exchange import Exchange, Message
 from pcapng_utils.layers import DatagramLayer, Problem, SegmentLayer
 from pcapng_utils.net.dns import DnsExchange, over_https, query_in_target
@@ -93,6 +93,7 @@ class Dissection:
         self._secrets = secrets
         self._names = names
         self._problems = problems
+        self._memory = BodyMemory()
         self._builder = EntryBuilder(self._new_body, sink.write_blob if builder.bodies else None, builder.small_body)
         self._services = Services(
             secrets, self._new_body, self._emit, problems.add, self._on_dns, self._quic_knows, self._quic_router
@@ -125,7 +126,7 @@ class Dissection:
         self._network.close()
 
     def _new_body(self) -> Body:
-        return Body(self._sink.new_file)
+        return Body(self._sink.new_file, self._memory)
 
     def _on_flow(self, flow: Flow) -> SegmentLayer | DatagramLayer | None:
         conversation = self._conversations[flow.id] = Conversation(flow, self._services)
