@@ -15,7 +15,9 @@ from benchmarks.speed.packets import BEGIN, Ends
 _PROCESS: Final = "org.example.bench"
 _PID: Final = 4242
 _DEPTH: Final = 32
-_STACKS: Final = 200
+_SITES: Final = 20
+"""Places in the app's code that open connections; each reads and writes in places of its own."""
+_KEYS: Final = 8
 _DELAY: Final = 300
 """Time from a write call to its bytes on the wire, in µs."""
 _OTHER_FLOWS: Final = 50
@@ -45,7 +47,7 @@ class SocketTrace:
         self._array = _JsonArray(path)
         self._size = size
         self._written = 0
-        self._stacks = [_stack(number) for number in range(_STACKS)]
+        self._stacks = [_stack(number) for number in range(2 * _SITES)]
         self._rng = random.Random("trace")
         self._last = BEGIN
 
@@ -81,7 +83,7 @@ class SocketTrace:
                     "dest_port": ends.server[1],
                     "local_ip": f"::ffff:{ends.client[0]}",
                     "local_port": ends.client[1],
-                    "stack": self._stacks[self._rng.randrange(_STACKS)],
+                    "stack": self._stacks[descriptor % _SITES * 2 + write],
                 },
             }
         )
@@ -110,6 +112,7 @@ class CipherLog:
 
     def __init__(self, path: Path) -> None:
         self._array = _JsonArray(path)
+        self._keys = [random.Random(number).randbytes(16) for number in range(_KEYS)]
 
     def __enter__(self) -> Self:
         return self
@@ -119,7 +122,7 @@ class CipherLog:
 
     def encrypt(self, rng: random.Random, clear: bytes, time: int) -> bytes:
         """AES in CBC mode, as the app would call it at `time` (µs since the epoch)."""
-        key, iv = rng.randbytes(16), rng.randbytes(16)
+        key, iv = self._keys[rng.randrange(_KEYS)], rng.randbytes(16)
         padder = PKCS7(128).padder()
         encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
         secret = encryptor.update(padder.update(clear) + padder.finalize()) + encryptor.finalize()
