@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pcapng_utils.net.dns import DnsExchange
 from pcapng_utils.net.dns_message import DnsAnswer
 from pcapng_utils.net.names import Names, canonical
@@ -62,7 +67,39 @@ def test_addresses_have_one_spelling() -> None:
 
 def test_memory_is_bounded() -> None:
     names = Names()
-    for number in range(Names.MAX_NAMES + 10):
+    for number in range(3 * Names.MAX_USES):
         names.learn("192.0.2.1", f"n{number}", number, "c")
-    assert names.lookup("192.0.2.1", time=9) is None
-    assert names.lookup("192.0.2.1", time=10) == "n10"
+    assert names.lookup("192.0.2.1", time=0) is None
+    assert names.lookup("192.0.2.1", time=2 * Names.MAX_USES) == f"n{2 * Names.MAX_USES}"
+    assert names.lookup("192.0.2.1") == f"n{3 * Names.MAX_USES - 1}"
+
+
+def test_one_name_in_use_all_the_time_is_known_from_its_first_use_on() -> None:
+    names = Names()
+    for number in range(3 * Names.MAX_USES):
+        names.learn("192.0.2.1", "one.example", number, "c")
+    assert names.lookup("192.0.2.1", time=0) == "one.example"
+
+
+USES = st.lists(
+    st.tuples(
+        st.sampled_from(["192.0.2.1", "2001:db8::1"]), st.sampled_from("abc"), st.integers(0, 9), st.sampled_from("xy")
+    )
+)
+
+
+@given(USES, st.randoms())
+def test_it_does_not_matter_in_which_order_and_by_whom_uses_are_seen(
+    uses: list[tuple[str, str, int, str]], rng: Random
+) -> None:
+    whole, parts = Names(), (Names(), Names())
+    for use in uses:
+        whole.learn(*use)
+    rng.shuffle(uses)
+    for use in uses:
+        rng.choice(parts).learn(*use)
+    parts[0].join(parts[1])
+    for address in ("192.0.2.1", "2001:db8::1"):
+        for client in ("x", "y", "z", None):
+            for time in (None, *range(-1, 11)):
+                assert parts[0].lookup(address, client, time) == whole.lookup(address, client, time)

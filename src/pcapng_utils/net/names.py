@@ -7,33 +7,81 @@ by time, so that the answer does not depend on when the question is put.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from array import array
+from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Hashable
+from itertools import groupby
 from operator import itemgetter
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import Final, NamedTuple
+from typing import Final, Generic, TypeVar
 
 from pcapng_utils.net.dns import DnsExchange
 
-
-class _Seen(NamedTuple):
-    time: int
-    client: str
-    name: str
+K = TypeVar("K", bound=Hashable)
 
 
-_time = itemgetter(0)
+class _Uses:
+    """When which names were in use, in the order of time, whatever the order in which that was learnt."""
+
+    __slots__ = ("names", "times")
+
+    def __init__(self) -> None:
+        self.times = array("q")
+        self.names = array("I")
+        """Names by number."""
+
+    def add(self, time: int, name: int, texts: list[str], limit: int) -> None:
+        times, names = self.times, self.names
+        place = bisect_right(times, time)
+        while place and times[place - 1] == time and texts[names[place - 1]] > texts[name]:
+            place -= 1
+        times.insert(place, time)
+        names.insert(place, name)
+        if len(times) >= 2 * limit:
+            self._shorten(limit)
+
+    def before(self, time: int | None) -> int | None:
+        """The name last in use at a time (None: at the end)."""
+        place = len(self.times) if time is None else bisect_right(self.times, time)
+        return self.names[place - 1] if place else None
+
+    def _shorten(self, limit: int) -> None:
+        """Keep the first of successive uses of one name, and of what is left the latest."""
+        firsts = [next(run) for _, run in groupby(zip(self.times, self.names, strict=True), key=itemgetter(1))]
+        self.times = array("q", (time for time, _ in firsts[-limit:]))
+        self.names = array("I", (name for _, name in firsts[-limit:]))
+
+
+class _Book(Generic[K]):
+    """Uses by address, or by address and client; where there are too many, the first to come go first."""
+
+    def __init__(self) -> None:
+        self.uses: OrderedDict[K, _Uses] = OrderedDict()
+
+    def of(self, key: K, limit: int) -> _Uses:
+        uses = self.uses.get(key)
+        if uses is None:
+            uses = self.uses[key] = _Uses()
+            if len(self.uses) > limit:
+                self.uses.popitem(last=False)
+        return uses
 
 
 class Names:
     MAX_ADDRESSES: Final = 100_000
-    MAX_NAMES: Final = 256
-    """Of one address: the oldest are forgotten."""
+    MAX_USES: Final = 1 << 14
+    """Of one address, by one client or by all, that are remembered at least."""
+    MAX_NAMES: Final = 1_000_000
+    """Different ones; those that come later are not learnt."""
 
     def __init__(self) -> None:
         self._hosts: dict[str, str] = {}
         self._blocks: dict[str, str] = {}
-        self._seen: OrderedDict[str, list[_Seen]] = OrderedDict()
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
+        self._all: _Book[str] = _Book()
+        self._own: _Book[tuple[str, str]] = _Book()
 
     def learn_hosts(self, text: str) -> None:
         """The text of a hosts file; the first name of an address's first line is taken."""
@@ -56,16 +104,19 @@ class Names:
     def learn(self, address: str, name: str, time: int, client: str) -> None:
         """`client` was told, or said itself (SNI), at `time` (ns) that this is the address of `name`."""
         key = canonical(address)
-        if not key or not name:
-            return
-        seen = self._seen.setdefault(key, [])
-        if seen and seen[-1][1:] == (client, name) and seen[-1].time <= time:
-            return
-        insort(seen, _Seen(time, client, name), key=_time)
-        if len(seen) > self.MAX_NAMES:
-            del seen[0]
-        if len(self._seen) > self.MAX_ADDRESSES:
-            self._seen.popitem(last=False)
+        if key and name and (number := self._number(name)) is not None:
+            self._note(key, number, time, client)
+
+    def _number(self, name: str) -> int | None:
+        number = self._numbers.get(name)
+        if number is None and len(self._names) < self.MAX_NAMES:
+            number = self._numbers[name] = len(self._names)
+            self._names.append(name)
+        return number
+
+    def _note(self, key: str, number: int, time: int, client: str) -> None:
+        self._all.of(key, self.MAX_ADDRESSES).add(time, number, self._names, self.MAX_USES)
+        self._own.of((key, client), self.MAX_ADDRESSES).add(time, number, self._names, self.MAX_USES)
 
     def lookup(self, address: str, client: str | None = None, time: int | None = None) -> str | None:
         """The name of an address for a client at a time (ns; None: at the end).
@@ -75,12 +126,19 @@ class Names:
         key = canonical(address)
         if key in self._hosts:
             return self._hosts[key]
-        seen = self._seen.get(key, [])
-        before = seen if time is None else seen[: bisect_right(seen, time, key=_time)]
-        for one in reversed(before):
-            if one.client == client:
-                return one.name
-        return before[-1].name if before else self._blocks.get(key)
+        for uses in (self._own.uses.get((key, client or "")), self._all.uses.get(key)):
+            number = uses.before(time) if uses else None
+            if number is not None:
+                return self._names[number]
+        return self._blocks.get(key)
+
+    def join(self, other: Names) -> None:
+        """Learn what was seen by another reader of the same capture."""
+        numbers = [self._number(name) for name in other._names]
+        for (key, client), uses in other._own.uses.items():
+            for time, name in zip(uses.times, uses.names, strict=True):
+                if (number := numbers[name]) is not None:
+                    self._note(key, number, time, client)
 
 
 def canonical(address: str) -> str:
