@@ -53,9 +53,7 @@ def main() -> int:
         if arguments.names and not any(name in capture.name for name in arguments.names):
             continue
         ours, theirs = our_connections(capture), tshark_connections(capture)
-        pairs: list[tuple[str, Counter[Any], Counter[Any]]] = list(
-            zip(Connections._fields, ours, theirs, strict=True)  # type: ignore[arg-type]
-        )
+        pairs: list[tuple[str, Counter[Any], Counter[Any]]] = list(zip(Connections._fields, ours, theirs, strict=True))
         for what, one, other in pairs:
             totals[f"{what} alike"] += sum((one & other).values())
             for side, difference in (("ours", one - other), ("tshark", other - one)):
