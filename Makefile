@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A command that the tests run, and the package that brings it.
 SYSTEM := tcpdump:tcpdump tshark:tshark dumpcap:wireshark-common ip:iproute2 nginx:nginx curl:curl openssl:openssl chromium:chromium
 
-.PHONY: venv system readers test lint demo bench fuzz fixtures clean
+.PHONY: venv system readers test lint demo bench fuzz corpus fixtures clean
 
 venv: .venv/installed
 
@@ -49,11 +49,16 @@ demo: venv
 bench: venv system
 	$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md
 
-# FUZZ_SECONDS for each target: sixteen of them, one after another.
+# FUZZ_SECONDS for each target, one after another.
 FUZZ_SECONDS ?= 60
 fuzz: venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[fuzz]"
 	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
+
+# Every capture below DIR, each within 10 s and 500 MB.
+DIR ?= ../shared/captures
+corpus: venv
+	$(BIN)/python scripts/corpus.py $(DIR)
 
 # The small captures of tests/fixtures, made anew (needs root): see tests/fixtures/README.md.
 fixtures: venv system
