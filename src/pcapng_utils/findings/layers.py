@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import pybase64
-import zstandard
 
 URL: Final = "URL-encoded"
 JSON: Final = "JSON-escaped"
@@ -27,8 +26,12 @@ ESCAPES: Final = frozenset({URL, JSON})
 LARGEST: Final = 8 << 20
 """Bytes of one decompressed piece that are looked at."""
 
+_BASE64_LETTER: Final = re.compile(rb"[A-Za-z0-9+/_-]")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2}")
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]{16,}")
+_RUN: Final = b"a" * 16
+_AS_RUNS: Final = bytes(b"a"[0] if _BASE64_LETTER.match(bytes((byte,))) else 0 for byte in range(256))
+"""Makes the letters of base64 alike: a row that is long enough is then found ten times as fast as by an expression."""
 _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _GZIP_LETTERS: Final = b"H4sI"
 """What base64 of gzip begins with."""
@@ -43,13 +46,13 @@ Locate = Callable[[int, int], tuple[int, int]]
 
 
 class Escaping(NamedTuple):
-    """How a text is escaped. Tokens that follow one another are rewritten together: there can be millions."""
+    """How a text is escaped."""
 
     token: re.Pattern[bytes]
-    tokens: re.Pattern[bytes]
-    """A row of tokens."""
     rewrite: Callable[[re.Match[bytes]], bytes]
     """What a token, or a row of them, stands for."""
+    clear: Callable[[bytes], bytes]
+    """The text without escapes: as if each token was rewritten, but quickly."""
 
 
 class Inside(NamedTuple):
@@ -62,7 +65,7 @@ class Inside(NamedTuple):
 
 def _percent(match: re.Match[bytes]) -> bytes:
     tokens = match[0]
-    return b" " * len(tokens) if tokens.startswith(b"+") else bytes.fromhex(tokens.replace(b"%", b"").decode())
+    return b" " if tokens == b"+" else bytes.fromhex(tokens.replace(b"%", b"").decode())
 
 
 def _backslash(match: re.Match[bytes]) -> bytes:
@@ -72,27 +75,37 @@ def _backslash(match: re.Match[bytes]) -> bytes:
     return tokens[1::2].translate(_CONTROLS)
 
 
-_PERCENT: Final = Escaping(re.compile(rb"%[0-9A-Fa-f]{2}|\+"), re.compile(rb"(?:%[0-9A-Fa-f]{2})+|\++"), _percent)
-_BACKSLASH: Final = Escaping(
+# Rows of tokens are rewritten together, for there can be millions. An expression that begins with one certain byte is
+# looked for twenty times as fast as one with a choice.
+_PERCENTS: Final = re.compile(rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*")
+_BACKSLASHES: Final = re.compile(rb"\\(?:[^ux](?:\\[^ux])*|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})")
+_URL: Final = Escaping(
+    re.compile(rb"%[0-9A-Fa-f]{2}|\+"), _percent, lambda data: _PERCENTS.sub(_percent, data.replace(b"+", b" "))
+)
+_JSON: Final = Escaping(
     re.compile(rb"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[^ux])"),
-    re.compile(rb"(?:\\[^ux])+|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}"),
     _backslash,
+    lambda data: _BACKSLASHES.sub(_backslash, data),
 )
 
 
 def inside(data: bytes, *, plus: bool = False) -> Iterator[Inside]:
     """What the data have inside, by any coding. `plus`: look for + as a space even where nothing else is encoded."""
     if b"%" in data or (plus and b"+" in data):
-        yield from _rewritten(data, URL, _PERCENT)
+        yield from _rewritten(data, URL, _URL)
     if b"\\" in data:
-        yield from _rewritten(data, JSON, _BACKSLASH)
-    yield from _base64_runs(data)
-    yield from _hex_runs(data)
+        yield from _rewritten(data, JSON, _JSON)
+    if _RUN in data.translate(_AS_RUNS):
+        runs = list(_BASE64.finditer(data))
+        for run in runs:
+            yield from _base64_runs(run)
+        for run in runs:  # hexadecimal digits are letters of base64
+            yield from _hex_runs(data, run)
     yield from _compressed(data)
 
 
 def _rewritten(data: bytes, layer: str, escaping: Escaping) -> Iterator[Inside]:
-    clear = escaping.tokens.sub(escaping.rewrite, data)
+    clear = escaping.clear(data)
     if clear != data:
         yield Inside(layer, clear, _Rewriting(data, escaping).locate)
 
@@ -138,13 +151,12 @@ def _at(start: int, end: int) -> Locate:
     return lambda *_: (start, end)
 
 
-def _base64_runs(data: bytes) -> Iterator[Inside]:
-    for match in _BASE64.finditer(data):
-        start, end = match.span()
-        yield from _base64_run(match[0], start, end)
-        gzip = match[0].find(_GZIP_LETTERS, 1)
-        if gzip > 0:
-            yield from _base64_run(match[0][gzip:], start + gzip, end)
+def _base64_runs(run: re.Match[bytes]) -> Iterator[Inside]:
+    letters, (start, end) = run[0], run.span()
+    yield from _base64_run(letters, start, end)
+    gzip = letters.find(_GZIP_LETTERS, 1)
+    if gzip > 0:
+        yield from _base64_run(letters[gzip:], start + gzip, end)
 
 
 def _base64_run(run: bytes, start: int, end: int) -> Iterator[Inside]:
@@ -157,8 +169,8 @@ def _base64_run(run: bytes, start: int, end: int) -> Iterator[Inside]:
     yield Inside(BASE64, clear, _at(start, end))
 
 
-def _hex_runs(data: bytes) -> Iterator[Inside]:
-    for match in _HEX.finditer(data):
+def _hex_runs(data: bytes, run: re.Match[bytes]) -> Iterator[Inside]:
+    for match in _HEX.finditer(data, *run.span()):
         start, end = match.span()
         end -= (end - start) % 2
         yield Inside(HEX, bytes.fromhex(data[start:end].decode()), _at(start, end))
@@ -189,6 +201,8 @@ def _deflated(data: bytes, start: int, layer: str) -> Iterator[Inside]:
 
 
 def _zstandard(data: bytes, start: int) -> Iterator[Inside]:
+    import zstandard
+
     try:
         with zstandard.ZstdDecompressor(max_window_size=LARGEST).stream_reader(memoryview(data)[start:]) as reader:
             clear = reader.read(LARGEST)
