@@ -136,6 +136,7 @@ function Layer({ title, facts }: { title: string; facts: Record<string, unknown>
 
 const spaced = (name: string): string => {
   const words = oneLine(name).replace(/([a-z])([A-Z])/g, (_, before, after) => `${before} ${after.toLowerCase()}`);
+  if (/^(sni|alpn|ech|ja3s?|ja4)\b/.test(words)) return words.replace(/^\w+/, (word) => word.toUpperCase());
   return words.charAt(0).toUpperCase() + words.slice(1);
 };
 

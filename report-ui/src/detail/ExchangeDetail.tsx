@@ -80,20 +80,17 @@ export function ExchangeDetail({ report, exchange, onClose, onPrevious, onNext }
   );
 }
 
+/** What the label says beyond the name of the sender. */
 function SdkLabel({ exchange }: { exchange: Exchange }) {
   const { sdk } = exchange;
   if (!sdk) return null;
   const company = companyOf(sdk);
+  const names = [sdk.name, company].filter((name) => name && name !== exchange.sender);
+  const parts = [...new Set([...names, ...(sdk.categories ?? [])])];
+  if (!parts.length) return null;
   return (
-    <span class="label" title={`Told by its ${sdk.source ?? "signature"}`}>
-      <Data value={sdk.name} mono={false} />
-      {company && company !== sdk.name && (
-        <>
-          {" · "}
-          <Data value={company} mono={false} />
-        </>
-      )}
-      {sdk.categories?.length ? <span class="muted"> · {sdk.categories.map(oneLine).join(", ")}</span> : null}
+    <span class="label" title={`Told by its ${oneLine(sdk.source ?? "signature")}`}>
+      {parts.map(oneLine).join(" · ")}
     </span>
   );
 }
@@ -204,6 +201,8 @@ export function wiresharkFilter(frames: number[]): string {
   return `frame.number in {${runs.map(([from, to]) => (from === to ? from : `${from}..${to}`)).join(", ")}}`;
 }
 
+const DIRECTIONS: Record<string, string> = { out: "sent", in: "received" };
+
 function Found({ exchange }: { exchange: Exchange }) {
   return (
     <ul class="found-list" aria-label="Identifiers found">
@@ -214,7 +213,7 @@ function Found({ exchange }: { exchange: Exchange }) {
           </strong>{" "}
           as <Data value={finding.form ?? "plain"} mono={false} /> in{" "}
           <Data value={finding.where ?? "message"} mono={false} />
-          {finding.direction && <span class="muted"> · {oneLine(finding.direction)}</span>}
+          {finding.direction && <span class="muted"> · {DIRECTIONS[finding.direction] ?? oneLine(finding.direction)}</span>}
         </li>
       ))}
     </ul>

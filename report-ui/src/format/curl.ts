@@ -34,7 +34,8 @@ export function curlOf(request: RequestMessage, body: Body | null): string {
     lines.push(`--header ${quoted(value === "" ? `${name};` : `${name}: ${value}`)}`);
   }
   if (body?.bytes.length) {
-    if (body.text !== null) lines.push(`--data-raw ${quoted(body.text)}`);
+    // No argument of a command can hold a NUL.
+    if (body.text !== null && !body.text.includes("\0")) lines.push(`--data-raw ${quoted(body.text)}`);
     else lines.push("--data-binary @body.bin");
   }
   if ((request.headers ?? []).some((header) => header.name.toLowerCase() === "accept-encoding")) {

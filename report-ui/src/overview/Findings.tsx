@@ -7,14 +7,15 @@ import { Data, Section, Swatch } from "../ui/basics";
 
 interface Group {
   identifier: string;
-  forms: Set<string>;
-  places: Set<string>;
-  senders: Set<string>;
+  /** Form and place, and the exchanges in which it was there so. */
+  ways: Map<string, { form: string; where: string; entries: Set<number> }>;
+  senders: Map<string, Set<number>>;
   hosts: Set<string>;
   entries: Set<number>;
 }
 
 const MOST_NAMES = 6;
+const MOST_WAYS = 12;
 
 /** Which identifiers of the person or the device left it, who sent them, and where to. */
 export function Findings({ report }: { report: Report }) {
@@ -26,8 +27,7 @@ export function Findings({ report }: { report: Report }) {
         <thead>
           <tr>
             <th scope="col">Identifier</th>
-            <th scope="col">As</th>
-            <th scope="col">In</th>
+            <th scope="col">As, and where</th>
             <th scope="col">Sent by</th>
             <th scope="col">To</th>
             <th scope="col" class="end">
@@ -41,15 +41,17 @@ export function Findings({ report }: { report: Report }) {
               <th scope="row">
                 <Data value={group.identifier} mono={false} />
               </th>
-              <td data-label="As">{named(group.forms)}</td>
-              <td data-label="In">{named(group.places)}</td>
+              <td data-label="As">
+                <Ways group={group} />
+              </td>
               <td data-label="Sent by">
-                {[...group.senders].slice(0, MOST_NAMES).map((sender) => (
+                {mostFirst(group.senders, (entries) => entries.size).slice(0, MOST_NAMES).map(([sender, entries]) => (
                   <span key={sender} class="sender">
                     <Swatch colour={colourOf(report, sender)} />
                     <a href={hrefOf({ view: "exchanges", filter: { identifier: group.identifier, sender } })}>
                       <Data value={sender} mono={false} />
                     </a>
+                    <span class="muted">{count(entries.size)}</span>
                   </span>
                 ))}
                 {group.senders.size > MOST_NAMES && ` and ${group.senders.size - MOST_NAMES} more`}
@@ -68,6 +70,37 @@ export function Findings({ report }: { report: Report }) {
   );
 }
 
+function Ways({ group }: { group: Group }) {
+  const ways = mostFirst(group.ways, (way) => way.entries.size).map(([key, { form, where, entries }]) => (
+    <li key={key}>
+      <Data value={form} mono={false} />
+      {where && (
+        <>
+          {" in "}
+          <Data value={where} mono={false} />
+        </>
+      )}{" "}
+      <span class="muted">{count(entries.size)}</span>
+    </li>
+  ));
+  const rest = ways.slice(MOST_WAYS);
+  return (
+    <div class="ways">
+      <ul>{ways.slice(0, MOST_WAYS)}</ul>
+      {rest.length > 0 && (
+        <details>
+          <summary>and {count(rest.length)} more</summary>
+          <ul>{rest}</ul>
+        </details>
+      )}
+    </div>
+  );
+}
+
+function mostFirst<Value>(map: Map<string, Value>, size: (value: Value) => number): [string, Value][] {
+  return [...map].sort(([a, first], [b, second]) => size(second) - size(first) || (a < b ? -1 : 1));
+}
+
 function named(names: Set<string>): string {
   const shown = [...names].sort().slice(0, MOST_NAMES).map(oneLine).join(", ");
   return names.size > MOST_NAMES ? `${shown} and ${names.size - MOST_NAMES} more` : shown;
@@ -76,26 +109,27 @@ function named(names: Set<string>): string {
 function groupsOf(report: Report): Group[] {
   const groups = new Map<string, Group>();
   for (const finding of report.index.findings) {
-    let group = groups.get(finding.identifier);
-    if (!group) {
-      group = {
-        identifier: finding.identifier,
-        forms: new Set(),
-        places: new Set(),
-        senders: new Set(),
-        hosts: new Set(),
-        entries: new Set(),
-      };
-      groups.set(finding.identifier, group);
-    }
-    const exchange = finding.entry === undefined ? undefined : report.exchanges[finding.entry];
-    group.forms.add(finding.form ?? "plain");
-    if (finding.where) group.places.add(finding.where);
+    const { identifier, form = "plain", where = "", entry } = finding;
+    const group = entryOf(groups, identifier, () => ({
+      identifier,
+      ways: new Map(),
+      senders: new Map(),
+      hosts: new Set<string>(),
+      entries: new Set<number>(),
+    }));
+    const exchange = entry === undefined ? undefined : report.exchanges[entry];
     const sender = exchange?.sender ?? sdkName(finding.sdk);
-    if (sender) group.senders.add(sender);
     const host = finding.host ?? exchange?.host;
+    const way = entryOf(group.ways, `${form}\n${where}`, () => ({ form, where, entries: new Set<number>() }));
+    const senders = sender ? entryOf(group.senders, sender, () => new Set<number>()) : undefined;
     if (host) group.hosts.add(host);
-    if (finding.entry !== undefined) group.entries.add(finding.entry);
+    if (entry !== undefined) for (const entries of [group.entries, way.entries, senders]) entries?.add(entry);
   }
   return [...groups.values()].sort((a, b) => b.entries.size - a.entries.size);
+}
+
+function entryOf<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
 }

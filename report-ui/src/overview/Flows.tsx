@@ -155,7 +155,7 @@ function BandLink({ band, to, x0, x1, colour }: { band: Band; to: Recipient; x0:
   return (
     <a
       href={hrefOf({ view: "exchanges", filter: { sender: band.from.name, [to]: band.to.name } })}
-      tabIndex={-1}
+      tabindex={-1}
       aria-hidden="true"
     >
       {path}

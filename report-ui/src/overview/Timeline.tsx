@@ -157,7 +157,7 @@ function Plot({
       "-": () => zoom(STEP),
       ArrowLeft: () => slide(-0.2),
       ArrowRight: () => slide(0.2),
-      "0": () => show({ from: report.begin, to: report.end }),
+      "0": () => show({ from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }),
     }[event.key];
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
