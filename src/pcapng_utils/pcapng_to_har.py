@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from pcapng_utils.errors import UsageError
 from pcapng_utils.experiment import Experiment
-from pcapng_utils.har.writer import whole_or_nothing
+from pcapng_utils.har.whole import whole_or_nothing
 from pcapng_utils.pipeline.convert import Conversion
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.tshark import Tshark

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcapng_utils.har.writer import Annotations, whole_or_nothing
+from pcapng_utils.har.writer import Annotations
 from pcapng_utils.http.exchange import Exchange, WebSocketLog, WebSocketMessage
 from pcapng_utils.layers import CLIENT, SERVER
 from pcapng_utils.net.flow import Flow
@@ -105,23 +104,3 @@ def test_a_header_that_looks_like_a_place_holder_is_left_alone() -> None:
     (entry,) = har_of([row], small_body=0)["log"]["entries"]
     assert entry["request"]["headers"][2]["value"] == "\x000\x00"
     assert entry["response"]["content"]["text"] == "large" * 100
-
-
-def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
-    target = tmp_path / "out.har"
-    with whole_or_nothing(target) as file:
-        file.write(b"half")
-        assert not target.exists()
-        file.write(b" and half")
-    assert target.read_bytes() == b"half and half"
-    assert [path.name for path in tmp_path.iterdir()] == ["out.har"]
-
-
-def test_a_file_that_failed_leaves_what_was_there(tmp_path: Path) -> None:
-    target = tmp_path / "out.har"
-    target.write_bytes(b"before")
-    with pytest.raises(RuntimeError), whole_or_nothing(target) as file:
-        file.write(b"half")
-        raise RuntimeError
-    assert target.read_bytes() == b"before"
-    assert [path.name for path in tmp_path.iterdir()] == ["out.har"]

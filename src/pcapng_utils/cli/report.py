@@ -61,7 +61,7 @@ def size(text: str) -> int:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    from pcapng_utils.har.writer import whole_or_nothing
+    from pcapng_utils.har.whole import whole_or_nothing
     from pcapng_utils.report.page import write_page
 
     output = _output(arguments)

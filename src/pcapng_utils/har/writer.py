@@ -1,18 +1,13 @@
-"""The HAR file: written entry by entry, from the spool, whole or not at all."""
+"""The HAR document: written entry by entry, from the spool."""
 
 from __future__ import annotations
 
 import codecs
-import contextlib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from pcapng_utils.errors import naming
 from pcapng_utils.har.spool import Spool, StoredEntry
 from pcapng_utils.har.timings import timing
 
@@ -144,29 +139,3 @@ def _json_escape(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("json-escape", _json_escape)
-
-
-@contextlib.contextmanager
-def whole_or_nothing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the name `path` only when the block ends well; else nothing of it is left."""
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    temporary = Path(name)
-    try:
-        with naming(path), os.fdopen(descriptor, "wb", buffering=1 << 18) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -19,7 +19,8 @@ from pcapng_utils.faults import fault
 from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.problems import ProblemLog
 from pcapng_utils.har.spool import Spool
-from pcapng_utils.har.writer import Annotations, whole_or_nothing
+from pcapng_utils.har.whole import whole_or_nothing
+from pcapng_utils.har.writer import Annotations
 from pcapng_utils.layers import CLIENT, SERVER, Problem
 from pcapng_utils.net.names import Names
 from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, file_digest
