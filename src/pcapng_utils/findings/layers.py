@@ -101,7 +101,8 @@ def inside(data: bytes, *, plus: bool = False) -> Iterator[Inside]:
             yield from _base64_runs(run)
         for run in runs:  # hexadecimal digits are letters of base64
             yield from _hex_runs(data, run)
-    yield from _compressed(data)
+    if _GZIP in data or _ZSTD in data or data.startswith(_ZLIB):
+        yield from _compressed(data)
 
 
 def _rewritten(data: bytes, layer: str, escaping: Escaping) -> Iterator[Inside]:

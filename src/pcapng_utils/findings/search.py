@@ -1,6 +1,7 @@
 """One pass over some bytes finds every identifier in every form; then the same inside of whatever they contain.
 
-Two automata (Aho-Corasick) hold all patterns of all identifiers, so that the time does not depend on their number.
+An automaton (Aho-Corasick) holds all patterns of all identifiers, so that the time does not depend on their number. It
+reads everything in lower case; a pattern whose case matters is compared again where it was found.
 What is inside is searched breadth first, to a depth and a number of bytes: past them the search says that it was not
 complete.
 """
@@ -55,51 +56,64 @@ class _Nested(NamedTuple):
             nested = nested.around
 
 
+class _Meaning(NamedTuple):
+    """What a lower-cased pattern may be."""
+
+    exact: bytes | None
+    """What has to stand there; None: the case does not matter."""
+    leaves: Sequence[Leaf]
+
+
 class Search:
     """Looks for identifiers in bytes."""
 
     def __init__(self, identifiers: Sequence[Identifier], limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         folded, exact = patterns_of(identifiers)
-        self._folded = ahocorasick_rs.BytesAhoCorasick(list(folded))
-        self._folded_leaves = list(folded.values())
-        self._exact = ahocorasick_rs.BytesAhoCorasick(list(exact))
-        self._exact_leaves = list(exact.values())
+        meanings: dict[bytes, list[_Meaning]] = {
+            pattern: [_Meaning(None, leaves)] for pattern, leaves in folded.items()
+        }
+        for pattern, leaves in exact.items():
+            meanings.setdefault(pattern.lower(), []).append(_Meaning(pattern, leaves))
+        self._automaton = ahocorasick_rs.BytesAhoCorasick(list(meanings))
+        self._meanings = list(meanings.values())
         self._plus = any(" " in identifier.value for identifier in identifiers)
         self.longest = max(map(len, (*folded, *exact)), default=0)
         """Bytes of the longest pattern."""
 
     def search(self, data: bytes) -> tuple[list[Hit], bool]:
         """What was found, by depth, and whether everything inside was looked at."""
-        hits = list(self._hits(_Nested(data)))
+        outermost = _Nested(data)
+        hits = list(self._hits(outermost))
         seen = {data}
         left = self.limits.bytes
-        level = [_Nested(data)]
+        level = [outermost]
         for _ in range(self.limits.depth):
             deeper: list[_Nested] = []
-            for nested in self._inside(level):
-                if nested.data in seen:
-                    continue
-                left -= len(nested.data) + _PIECE_COST
-                if left < 0:
-                    return hits, False
-                seen.add(nested.data)
-                hits += self._hits(nested)
-                deeper.append(nested)
+            for around in level:
+                for how in inside(around.data, plus=self._plus):
+                    if how.data in seen:
+                        continue
+                    left -= len(how.data) + _PIECE_COST
+                    if left < 0:
+                        return hits, False
+                    seen.add(how.data)
+                    nested = _Nested(how.data, around, how)
+                    hits += self._hits(nested)
+                    deeper.append(nested)
+            if not deeper:
+                break
             level = deeper
         return hits, True
 
-    def _inside(self, level: Iterable[_Nested]) -> Iterator[_Nested]:
-        for nested in level:
-            for how in inside(nested.data, plus=self._plus):
-                yield _Nested(how.data, nested, how)
-
     def _hits(self, nested: _Nested) -> Iterator[Hit]:
         data = nested.data
-        for index, start, end in self._folded.find_matches_as_indexes(data.lower(), overlapping=True):
-            yield from self._told(self._folded_leaves[index], nested, start, end)
-        for index, start, end in self._exact.find_matches_as_indexes(data, overlapping=True):
-            yield from self._told(self._exact_leaves[index], nested, start, end)
+        found = self._automaton.find_matches_as_indexes(data.lower(), overlapping=True)
+        for exact in (False, True) if found else ():
+            for index, start, end in found:
+                for pattern, leaves in self._meanings[index]:
+                    if exact == (pattern is not None) and (pattern is None or data[start:end] == pattern):
+                        yield from self._told(leaves, nested, start, end)
 
     def _told(self, leaves: Iterable[Leaf], nested: _Nested, start: int, end: int) -> Iterator[Hit]:
         for leaf in leaves:
