@@ -86,6 +86,7 @@ class CipherLog:
         self.malformed = 0
         self.truncated = False
         self._by_size: tuple[list[tuple[float, int]], list[tuple[float, int]]] = ([], [])
+        self._encrypted: tuple[list[bytes], list[bytes]] = ([], [])
         self._count = 0
         self._decoder = msgspec.json.Decoder(_Record, strict=False)
 
@@ -126,6 +127,7 @@ class CipherLog:
         position = len(self.calls)
         self.calls.append(call)
         for direction in (CLIENT, SERVER):
+            self._encrypted[direction].append(call.encrypted(direction))
             encrypted, clear = len(call.encrypted(direction)), len(call.clear(direction))
             if encrypted >= MIN_ENCRYPTED and clear >= MIN_CLEAR:
                 size = float(encrypted) if call.is_asymmetric else (encrypted + clear) / 2
@@ -134,23 +136,20 @@ class CipherLog:
     def find(self, body: bytes, direction: int) -> CipherCall | None:
         """The call whose encrypted side contains the body or is contained in it; of several, the one nearest in size,
         of these the first in the log."""
-        if len(body) < MIN_ENCRYPTED:
+        size = len(body)
+        if size < MIN_ENCRYPTED:
             return None
-        for position in self._near(len(body), direction):
-            call = self.calls[position]
-            encrypted = call.encrypted(direction)
-            if encrypted in body or body in encrypted:
-                return call
-        return None
-
-    def _near(self, size: int, direction: int) -> Iterator[int]:
-        """Calls near a body's size, the nearest first."""
-        by_size = self._by_size[direction]
+        by_size, sides = self._by_size[direction], self._encrypted[direction]
         most = size * MAX_SIZE_DIFFERENCE
         low = bisect_left(by_size, (size - most, -1))
         high = bisect_left(by_size, (size + most, len(self.calls)))
-        near = sorted((abs(length - size), position) for length, position in by_size[low:high])
-        return (position for _, position in near)
+        # Most bodies are no call's: that none is must be found out quickly, an order among them may take its time.
+        found = [
+            (abs(length - size), position)
+            for length, position in by_size[low:high]
+            if (sides[position] in body if len(sides[position]) <= size else body in sides[position])
+        ]
+        return self.calls[min(found)[1]] if found else None
 
 
 def _pieces(stream: BinaryIO, log: CipherLog) -> Iterator[bytes]:
