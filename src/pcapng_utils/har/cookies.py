@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pcapng_utils.har.text import header_text
@@ -51,6 +50,8 @@ def _domain(cookie: dict[str, Any], value: str) -> None:
 
 
 def _expires(cookie: dict[str, Any], value: str) -> None:
+    from email.utils import parsedate_to_datetime
+
     try:
         # RFC 6265 dates may have dashes (the Netscape form), which the mail parser does not take.
         cookie["expires"] = parsedate_to_datetime(value.replace("-", " ")).isoformat()
