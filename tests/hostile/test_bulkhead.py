@@ -15,6 +15,7 @@ from pcapng_utils.layers import Problem
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.net.network import Network
 from tests.cli.making import capture, conversation, entries, har, run
+from tests.hostile.making import on_port
 from tests.net.wire import ACK, FIN, PSH, Recorder, batch, handshake, tcp, udp
 
 SECRET = "the secret of connection 1"  # noqa: S105
@@ -143,14 +144,8 @@ def test_what_concerns_all_connections_ends_all() -> None:
 def three(tmp_path: Path) -> Path:
     path = tmp_path / "x.pcap"
     packets = [conversation(b"GET /%d HTTP/1.1\r\nHost: a.example\r\n\r\n" % number) for number in range(3)]
-    path.write_bytes(capture([port(packet, 50000 + number) for number, one in enumerate(packets) for packet in one]))
+    path.write_bytes(capture([on_port(packet, 50000 + number) for number, one in enumerate(packets) for packet in one]))
     return path
-
-
-def port(packet: bytes, number: int) -> bytes:
-    """The packet with another port of the client."""
-    at = 34 if packet[34:36] == (40000).to_bytes(2, "big") else 36
-    return packet[:at] + number.to_bytes(2, "big") + packet[at + 2 :]
 
 
 @pytest.mark.parametrize(

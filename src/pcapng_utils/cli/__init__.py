@@ -16,6 +16,8 @@ from pcapng_utils import __version__
 DONE: Final = 0
 INPUT_UNUSABLE: Final = 1
 WRONG_USAGE: Final = 2
+FAULT: Final = 70
+"""EX_SOFTWARE of sysexits.h."""
 _KILLED_BY: Final = 128
 
 Command = Callable[[argparse.Namespace], int]
@@ -23,6 +25,15 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`pcapng-utils`. Returns the exit code."""
+    return run("pcapng-utils", _parser, arguments)
+
+
+def main_pcapng_to_har(arguments: Sequence[str] | None = None) -> int:
+    """`pcapng_to_har`: the command of pcapng-utils 1.1, with its options."""
+    return run("pcapng_to_har", _legacy_parser, arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
     from pcapng_utils.cli import attribution, connections, convert, findings, report
 
     parser = argparse.ArgumentParser(
@@ -34,49 +45,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in (convert, report, findings, connections, attribution):
         module.add_parser(commands)
-    return run(parser, arguments)
+    return parser
 
 
-def main_pcapng_to_har(arguments: Sequence[str] | None = None) -> int:
-    """`pcapng_to_har`: the command of pcapng-utils 1.1, with its options."""
+def _legacy_parser() -> argparse.ArgumentParser:
     from pcapng_utils.cli import legacy
 
-    return run(legacy.parser(), arguments)
+    return legacy.parser()
 
 
-def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
+def run(name: str, make_parser: Callable[[], argparse.ArgumentParser], arguments: Sequence[str] | None) -> int:
     """Parse the arguments, run the command, and turn what ends it early into a sentence and an exit code."""
-    from pcapng_utils.errors import InputError, UsageError
-
     try:
-        namespace = parser.parse_args(arguments)
-        command: Command = namespace.command
-        with _terminable():
-            code = command(namespace)
-            sys.stdout.flush()
-            return code
-    except UsageError as error:
-        return _say(parser, str(error), WRONG_USAGE)
-    except InputError as error:
-        return _say(parser, str(error), INPUT_UNUSABLE)
+        return _run(name, make_parser, arguments)
     except BrokenPipeError:
         # Whoever read our output has left: nothing is to be said, and nothing more to be flushed at exit.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _KILLED_BY + signal.SIGPIPE
     except KeyboardInterrupt:
-        return _say(parser, "interrupted: nothing was written.", _KILLED_BY + signal.SIGINT)
+        return _say(name, "interrupted: nothing was written.", _KILLED_BY + signal.SIGINT)
     except _TerminatedError:
-        return _say(parser, "terminated: nothing was written.", _KILLED_BY + signal.SIGTERM)
+        return _say(name, "terminated: nothing was written.", _KILLED_BY + signal.SIGTERM)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _say(parser, f"{where}{os.strerror(error.errno or 0)}: nothing was written.", INPUT_UNUSABLE)
+        return _say(name, f"{where}{os.strerror(error.errno or 0)}: nothing was written.", INPUT_UNUSABLE)
 
 
-def _say(parser: argparse.ArgumentParser, message: str, code: int) -> int:
+def _run(name: str, make_parser: Callable[[], argparse.ArgumentParser], arguments: Sequence[str] | None) -> int:
+    from pcapng_utils.errors import InputError, UsageError
+    from pcapng_utils.faults import fault
+
+    try:
+        namespace = make_parser().parse_args(arguments)
+        command: Command = namespace.command
+        with _terminable():
+            code = command(namespace)
+            sys.stdout.flush()
+            return code
+    except UsageError as error:
+        return _say(name, str(error), WRONG_USAGE)
+    except InputError as error:
+        return _say(name, str(error), INPUT_UNUSABLE)
+    except Exception as error:
+        problem = fault(error, "nothing was written")
+        return _say(name, f"{problem.message} ({problem.detail}).", FAULT)
+
+
+def _say(name: str, message: str, code: int) -> int:
     from pcapng_utils.cli.terminal import printable
 
-    print(f"{parser.prog}: {printable(message)}", file=sys.stderr)  # noqa: T201
+    print(f"{name}: {printable(message)}", file=sys.stderr)  # noqa: T201
     return code
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pcapng_utils.cli.convert import (
     add_examination_options,
@@ -93,6 +92,7 @@ def _output(arguments: argparse.Namespace) -> Path:
 def _har(arguments: argparse.Namespace) -> Iterator[Har]:
     """What the page shows: the input itself, examined, or a temporary HAR that is made of it."""
     from pcapng_utils.har.reading import is_har
+    from pcapng_utils.har.spool import private_file
     from pcapng_utils.pipeline.examining import examination_of
     from pcapng_utils.report.examined import examined
     from pcapng_utils.report.source import open_har
@@ -104,10 +104,10 @@ def _har(arguments: argparse.Namespace) -> Iterator[Har]:
         with open_har(capture, device) as har:
             yield examined(har, examination)
         return
-    with tempfile.TemporaryDirectory(prefix="pcapng-utils-") as folder:
-        path = Path(folder) / "report.har"
-        _convert(capture, options, path, quiet=arguments.quiet)
-        with open_har(path, examination.row(dict(device))) as har:
+    with private_file() as file:
+        _convert(capture, options, file, quiet=arguments.quiet)
+        file.flush()
+        with open_har(Path(f"/dev/fd/{file.fileno()}"), examination.row(dict(device))) as har:
             yield har
 
 
@@ -119,14 +119,14 @@ def _input(arguments: argparse.Namespace) -> tuple[Path, Options]:
     return capture, replace(options, **examination_options(arguments), redact=arguments.redact, indent=0)
 
 
-def _convert(capture: Path, options: Options, path: Path, *, quiet: bool) -> None:
+def _convert(capture: Path, options: Options, out: BinaryIO, *, quiet: bool) -> None:
     from pcapng_utils.cli.progress import progress_bar
     from pcapng_utils.pipeline.convert import Conversion
 
     with Conversion(capture, options) as conversion:
         with progress_bar(capture, quiet=quiet) as progress:
             conversion.read(progress)
-        conversion.write(path)
+        conversion.write_to(out)
 
 
 def _device(source: Path) -> dict[str, str]:
