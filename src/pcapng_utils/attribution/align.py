@@ -107,6 +107,8 @@ def align(band: Band, weights: Weights, *, learning: bool = True) -> Posterior:
     fresh: list[list[float]] = [[]] * count
     direct: list[list[float]] = [[]] * count
     after_attached = after_loose = _tail(band, weights) if count else []
+    if learning:
+        forward.log_likelihood += _log_of_tail(band, weights, forward, after_loose)
     for unit in range(count - 1, -1, -1):
         if unit < count - 1:
             after_attached, after_loose = _backward(band, weights, unit, after_attached, after_loose)
@@ -129,6 +131,14 @@ def _tail(band: Band, weights: Weights) -> list[float]:
         tail[k] = value * weights.skip[low + k]
         value *= weights.skip_again[low + k]
     return tail
+
+
+def _log_of_tail(band: Band, weights: Weights, forward: _Forward, tail: list[float]) -> float:
+    """What the calls behind the last unit add to the likelihood: those of its band, and those behind that."""
+    if not band.lows:
+        return sum(map(log, weights.skip_again))
+    inside = sum((a + b) * after for a, b, after in zip(forward.attached[-1], forward.loose[-1], tail, strict=True))
+    return log(max(inside, _VANISHING)) + sum(map(log, weights.skip_again[band.highs[-1] :]))
 
 
 class _Forward:
@@ -158,7 +168,8 @@ def _forward(band: Band, weights: Weights, *, learning: bool) -> _Forward:
     base = 0
     for unit, (low, high) in enumerate(zip(band.lows, band.highs, strict=True)):
         if low > base:
-            attached, loose = _rebase(attached, loose, base, low, skip, skip_again)
+            attached, loose, passed = _rebase(attached, loose, base, low, skip, skip_again)
+            forward.log_likelihood += passed
             base = low
         missing = high - low + 1 - len(attached)
         if missing > 0:
@@ -223,19 +234,18 @@ def _rescaled(forward: _Forward) -> tuple[list[float], list[float]]:
 
 def _rebase(
     attached: list[float], loose: list[float], base: int, low: int, skip: list[float], skip_again: list[float]
-) -> tuple[list[float], list[float]]:
-    """Move the row's start from `base` to `low`: the calls between are used up."""
+) -> tuple[list[float], list[float], float]:
+    """Move the row's start from `base` to `low`: the calls between are used up. Where that leaves nothing of the row,
+    the likelihood of the calls behind its end comes as a logarithm."""
     shift = low - base
     reach = 0.0
-    for k in range(shift):
-        reach *= skip_again[base + k]
-        if k < len(attached):
-            reach += (attached[k] + loose[k]) * skip[base + k]
+    for k, (a, b) in enumerate(zip(attached[:shift], loose[:shift], strict=True)):
+        reach = reach * skip_again[base + k] + (a + b) * skip[base + k]
     if shift >= len(attached):
-        return [0.0], [reach or _LEFT]
+        return [0.0], [reach or _LEFT], sum(map(log, skip_again[base + len(attached) : low]))
     attached, loose = attached[shift:], loose[shift:]
     loose[0] += reach or _LEFT
-    return attached, loose
+    return attached, loose, 0.0
 
 
 def _backward(

@@ -11,7 +11,7 @@ from math import inf
 from typing import Final
 
 from pcapng_utils.attribution.answers import Answers
-from pcapng_utils.attribution.clock import Clock, Residuals, Voters, hypotheses
+from pcapng_utils.attribution.clock import NEAR, Clock, Residuals, Voters, hypotheses
 from pcapng_utils.attribution.engine import Engine, sample
 from pcapng_utils.attribution.joining import Calls, join, split, translated
 from pcapng_utils.attribution.operations import NO_STACK, FlowKey, OperationLog
@@ -102,7 +102,9 @@ class _Job:
         experiment = None
         if settings.experiment_shift is not None:
             experiment = Clock(settings.experiment_shift * 1000)
-        best = self._likeliest([*found, *([experiment] if experiment else [])])
+            if all(abs(clock.offset - experiment.offset) > NEAR for clock in found):
+                found.append(experiment)
+        best = self._likeliest(found)
         if best is None or (best is not experiment and best.votes < _LEAST_VOTES):
             return (experiment, "experiment.json") if experiment else (Clock(), "none")
         if best is experiment:

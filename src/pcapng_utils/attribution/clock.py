@@ -28,12 +28,12 @@ _FINE: Final = 6.0
 _SAMPLE: Final = 2_000
 _PART: Final = 50
 """Calls that decide together which clock was in force."""
-_NEAR: Final = 15.0
+_AGREES: Final = 15.0
 _SNAP: Final = 300
 """Calls around a step's estimated place among which the leap itself is looked for."""
 _STEPS: Final = 3
 """Times that a clock may have been set."""
-_APART: Final = 200.0
+NEAR: Final = 200.0
 """Clocks nearer to each other, in ms, lead to one alignment: it sees both in its bands."""
 
 
@@ -94,7 +94,7 @@ def hypotheses(flows: Sequence[Voters]) -> list[Clock]:
     found.sort(key=lambda clock: -clock.votes)
     kept: list[Clock] = []
     for clock in found:
-        if all(abs(clock.offset - other.offset) > _APART for other in kept):
+        if all(abs(clock.offset - other.offset) > NEAR for other in kept):
             kept.append(clock)
     return [*kept, *(_courses(flows, kept) if len(kept) > 1 else [])]
 
@@ -122,7 +122,7 @@ def _courses(flows: Sequence[Voters], clocks: Sequence[Clock]) -> list[Clock]:
 def _support(units: Sequence[float], call: float, clock: Clock) -> int:
     """Units at about the time the clock says of a call."""
     time = (call - clock.offset) * (1.0 - clock.drift * 1e-6)
-    return bisect_right(units, time + _NEAR) - bisect_left(units, time - _NEAR)
+    return bisect_right(units, time + _AGREES) - bisect_left(units, time - _AGREES)
 
 
 def _best_courses(sums: Sequence[Sequence[int]]) -> list[list[int]]:

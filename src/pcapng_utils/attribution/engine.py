@@ -7,11 +7,12 @@ say, which shows which thread each message is likely of; and those where doubt r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import log
 from typing import Final
 
 from pcapng_utils.attribution.align import Band, align
 from pcapng_utils.attribution.learning import Learner
-from pcapng_utils.attribution.model import Model
+from pcapng_utils.attribution.model import BACKGROUND, Model
 from pcapng_utils.attribution.threads import Threads
 from pcapng_utils.attribution.tracks import Track
 from pcapng_utils.layers import CLIENT, SERVER, UnitKind
@@ -21,6 +22,7 @@ SAMPLE: Final = 6_000
 _ROUNDS: Final = 6
 #: A message whose call is at least so probable is in no doubt.
 _SURE: Final = 0.98
+_UNRELATED: Final = log(BACKGROUND)
 #: First guess of how far calls are from the wire, in ms.
 SCALE: Final = 15.0
 
@@ -31,7 +33,7 @@ class Engine:
         self._threads = Threads(thread_of)
 
     def learn(self, tracks: Sequence[Track], rounds: int = _ROUNDS) -> float:
-        """Teach the models; returns the log-likelihood of the writes."""
+        """Teach the models; returns the log-likelihood of the writes, against none of them having to do with a unit."""
         likelihood = 0.0
         everything = tracks
         few = sample(everything, SAMPLE // 3)
@@ -43,7 +45,7 @@ class Engine:
                 self._align(track)
                 learners[track.direction].see(track, track.posterior)
                 if track.direction == CLIENT:
-                    likelihood += track.posterior.log_likelihood
+                    likelihood += track.posterior.log_likelihood - len(track.calls) * _UNRELATED
             if turn == rounds - 1:
                 break
             if turn:

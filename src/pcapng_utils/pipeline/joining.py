@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pcapng_utils.attribution.attribute import Settings
+from pcapng_utils.attribution.attribute import Settings, attribute
 from pcapng_utils.attribution.nearest import NearestCalls
 from pcapng_utils.attribution.operations import OperationLog
 from pcapng_utils.attribution.views import Attribution, FlowAttribution, MessageView
 from pcapng_utils.errors import InputError, unreadable
-from pcapng_utils.har.pirogue_enrichment.aligned import attribute_flows, export_attribution
+from pcapng_utils.har.pirogue_enrichment.aligned import export_attribution
 from pcapng_utils.har.pirogue_enrichment.exported import export_stacktrace
 from pcapng_utils.har.pirogue_enrichment.stacktrace import compute_time_shift_from_pirogue_experiment_metadata
 from pcapng_utils.har.writer import Annotations
@@ -89,7 +89,7 @@ class JoinedTrace:
         return added
 
     def _align(self, traced: TracedFlows, settings: Settings) -> None:
-        result = attribute_flows(traced.flows, self._log, settings)
+        result = attribute(traced.flows, self._log, settings)
         self.metadata = dict(result.metadata())
         self._flows = result.flows
         for flow in traced.flows:

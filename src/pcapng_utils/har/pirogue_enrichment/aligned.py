@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any, Final, Literal, NamedTuple
 
 from pcapng_utils.attribution.attribute import Settings, attribute
@@ -29,22 +29,13 @@ def align(entries: Iterable[dict[str, Any]], log: OperationLog, settings: Settin
     """
     flows = list(_flows(entries).values())
     views = [flow.view for flow in flows]
-    result = attribute_flows(views, log, settings)
+    result = attribute(views, log, settings)
     told = []
     for flow in flows:
         for index, message in enumerate(flow.messages):
             message["_attribution"] = export_attribution(result.messages[flow.view.id, index])
             told.append(message)
     return result, told
-
-
-def attribute_flows(flows: Sequence[FlowView], log: OperationLog, settings: Settings) -> Result:
-    """`attribute`, with the clock that the data shows: what `experiment.json` says of it, which is mostly wrong, is
-    asked only where the data are silent."""
-    result = attribute(flows, log, replace(settings, experiment_shift=None))
-    if result.clock.source == "none" and settings.experiment_shift is not None:
-        result = attribute(flows, log, settings)
-    return result
 
 
 def export_attribution(answer: Attribution) -> dict[str, Any]:
