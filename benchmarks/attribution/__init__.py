@@ -1,1 +1,1 @@
-"""Is attribution right, and does it know when it is not: measured against what the lab's clients know they did."""
+"""How often attribution is right, and whether it knows when it is not: `python -m benchmarks.attribution`."""

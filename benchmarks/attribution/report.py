@@ -1,0 +1,149 @@
+"""The figures as text: docs/attribution-bench.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from benchmarks.attribution.captured import JUDGED, Group
+from benchmarks.attribution.scenarios import Scenario
+from benchmarks.attribution.tally import Tally
+from benchmarks.attribution.trial import Trial
+
+Results = Mapping[str, Sequence[tuple[Scenario, Trial]]]
+"""Trials, by the name of their load."""
+
+_ENOUGH = 100
+_CALIBRATED = 0.05
+
+
+def judged(tallies: Iterable[Mapping[Group, Tally]]) -> Tally:
+    return Tally.of(by_group[group] for by_group in tallies for group in JUDGED if group in by_group)
+
+
+def _trials(results: Results, scenario: Scenario, client: str = "") -> list[Trial]:
+    return [
+        trial
+        for load, trials in results.items()
+        if load.startswith(client)
+        for one, trial in trials
+        if one.name == scenario.name
+    ]
+
+
+def scenario_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
+    yield "| scenario | messages | nearest: right | wrong | none | alignment: right | wrong | none | asyncio: right |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    for scenario in scenarios:
+        trials = _trials(results, scenario)
+        near = judged(trial.nearest for trial in trials)
+        ours = judged(trial.alignment for trial in trials)
+        one_thread = judged(trial.alignment for trial in _trials(results, scenario, "asyncio"))
+        yield (
+            f"| {scenario.name} | {ours.present:,} | "
+            f"{_shares(near)} | {_shares(ours)} | {_percent(one_thread.share(one_thread.right))} |"
+        )
+
+
+def _shares(tally: Tally) -> str:
+    return " | ".join(_percent(tally.share(count)) for count in (tally.right, tally.wrong, tally.none))
+
+
+def doubt_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
+    yield "| scenario | answers ≥ 0.9 | of them wrong | own call not logged | without a stack | same code | wrong |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    for scenario in scenarios:
+        ours = judged(trial.alignment for trial in _trials(results, scenario))
+        silent = [ours.missing_none, ours.missing_right, ours.missing_wrong]
+        shares = " | ".join(_percent(count / ours.missing) if ours.missing else "" for count in silent)
+        yield f"| {scenario.name} | {ours.sure:,} | {_percent(ours.surely_wrong)} | {ours.missing:,} | {shares} |"
+
+
+def load_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
+    loads = list(results)
+    yield "| scenario | " + " | ".join(loads) + " |"
+    yield "| --- |" + " ---: |" * len(loads)
+    for scenario in scenarios:
+        cells = []
+        for load in loads:
+            trials = [trial for one, trial in results[load] if one.name == scenario.name]
+            tally = judged(trial.alignment for trial in trials)
+            cells.append(_percent(tally.share(tally.right)))
+        yield f"| {scenario.name} | " + " | ".join(cells) + " |"
+
+
+def group_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
+    groups: list[Group] = ["request", "HTTP/1.1 response", "HTTP/2 response", "WebSocket message"]
+    yield "| scenario | " + " | ".join(f"{group}s" for group in groups) + " |"
+    yield "| --- |" + " ---: |" * len(groups)
+    for scenario in scenarios:
+        cells = []
+        for group in groups:
+            trials = _trials(results, scenario)
+            tally = Tally.of(trial.alignment[group] for trial in trials if group in trial.alignment)
+            cells.append(_percent(tally.share(tally.right)))
+        yield f"| {scenario.name} | " + " | ".join(cells) + " |"
+
+
+def ordered(results: Results) -> Tally:
+    """All that is judged, of the scenarios in which a socket's calls keep their order."""
+    return judged(
+        trial.alignment for trials in results.values() for scenario, trial in trials if not scenario.distortion.reorder
+    )
+
+
+def calibration_table(tally: Tally) -> Iterator[str]:
+    yield "| confidence | answers | mean confidence | right |"
+    yield "| --- | ---: | ---: | ---: |"
+    for number, (count, right, confidence) in enumerate(tally.tenths):
+        if count:
+            mean, share = confidence / count, right / count
+            yield f"| {number / 10:.1f} to {(number + 1) / 10:.1f} | {count:,.0f} | {mean:.3f} | {share:.3f} |"
+
+
+def verdicts(results: Results, scenarios: Sequence[Scenario]) -> Iterator[tuple[bool, str]]:
+    """Each demand: whether it is met, and a sentence with what was found."""
+    for scenario in scenarios:
+        trials = _trials(results, scenario)
+        ours = judged(trial.alignment for trial in trials)
+        if scenario.right is not None:
+            for client in ("threads", "asyncio"):
+                one = judged(trial.alignment for trial in _trials(results, scenario, client))
+                if one.present:
+                    share = one.share(one.right)
+                    yield (
+                        share >= scenario.right,
+                        f"{scenario.name}, {client}: {_percent(share)} right, {_percent(scenario.right)} demanded",
+                    )
+        if scenario.silent is not None and ours.missing:
+            yield (
+                ours.silent >= scenario.silent,
+                f"{scenario.name}: {_percent(ours.silent)} of those whose call is missing have no stack, "
+                f"{_percent(scenario.silent)} demanded",
+            )
+        if scenario.wrong is not None:
+            yield (
+                ours.surely_wrong <= scenario.wrong,
+                f"{scenario.name}: {_percent(ours.surely_wrong)} of the answers given with 0.9 or more are wrong, "
+                f"at most {_percent(scenario.wrong)} demanded",
+            )
+    for number, (count, right, confidence) in enumerate(ordered(results).tenths):
+        if count >= _ENOUGH:
+            off = right / count - confidence / count
+            yield (
+                abs(off) <= _CALIBRATED,
+                f"confidence from {number / 10:.1f}: right {off:+.3f} of the mean confidence, "
+                f"within {_CALIBRATED} demanded",
+            )
+
+
+def clock_lines(results: Results) -> Iterator[str]:
+    """Trials whose clock was not found to within 50 ms."""
+    for load, trials in results.items():
+        for scenario, trial in trials:
+            error = trial.clock.offset - scenario.distortion.offset
+            if abs(error) > 0.05 and not scenario.distortion.steps:
+                yield f"{load}, {scenario.name}: clock found {error:+.3f} s from the truth"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
