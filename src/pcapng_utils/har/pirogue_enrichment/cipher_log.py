@@ -30,6 +30,9 @@ _NO_CIPHER: Final = re.compile(
 )
 _READ_SIZE: Final = 1 << 18
 
+_Side = tuple[bytes, bytes, int]
+"""What was encrypted, its first bytes, and its length."""
+
 
 @dataclass(frozen=True, slots=True)
 class CipherCall:
@@ -86,7 +89,7 @@ class CipherLog:
         self.malformed = 0
         self.truncated = False
         self._by_size: tuple[list[tuple[float, int]], list[tuple[float, int]]] = ([], [])
-        self._encrypted: tuple[list[bytes], list[bytes]] = ([], [])
+        self._sides: tuple[list[_Side], list[_Side]] = ([], [])
         self._count = 0
         self._decoder = msgspec.json.Decoder(_Record, strict=False)
 
@@ -127,8 +130,9 @@ class CipherLog:
         position = len(self.calls)
         self.calls.append(call)
         for direction in (CLIENT, SERVER):
-            self._encrypted[direction].append(call.encrypted(direction))
-            encrypted, clear = len(call.encrypted(direction)), len(call.clear(direction))
+            side = call.encrypted(direction)
+            encrypted, clear = len(side), len(call.clear(direction))
+            self._sides[direction].append((side, side[:MIN_ENCRYPTED], encrypted))
             if encrypted >= MIN_ENCRYPTED and clear >= MIN_CLEAR:
                 size = float(encrypted) if call.is_asymmetric else (encrypted + clear) / 2
                 insort(self._by_size[direction], (size, position))
@@ -139,16 +143,20 @@ class CipherLog:
         size = len(body)
         if size < MIN_ENCRYPTED:
             return None
-        by_size, sides = self._by_size[direction], self._encrypted[direction]
+        by_size, sides, head = self._by_size[direction], self._sides[direction], body[:MIN_ENCRYPTED]
         most = size * MAX_SIZE_DIFFERENCE
         low = bisect_left(by_size, (size - most, -1))
         high = bisect_left(by_size, (size + most, len(self.calls)))
-        # Most bodies are no call's: that none is must be found out quickly, an order among them may take its time.
-        found = [
-            (abs(length - size), position)
-            for length, position in by_size[low:high]
-            if (sides[position] in body if len(sides[position]) <= size else body in sides[position])
-        ]
+        found = []
+        for length, position in by_size[low:high]:
+            encrypted, begin, extent = sides[position]
+            # Hardly any contains the other, which the first bytes tell: to look for a long text takes preparation.
+            if extent <= size:
+                fits = body.find(begin, 0, size - extent + MIN_ENCRYPTED) >= 0 and encrypted in body
+            else:
+                fits = encrypted.find(head, 0, extent - size + MIN_ENCRYPTED) >= 0 and body in encrypted
+            if fits:
+                found.append((abs(length - size), position))
         return self.calls[min(found)[1]] if found else None
 
 
