@@ -152,6 +152,14 @@ def test_malformed_records_are_passed_over_counted_and_shown(folder: Path) -> No
     assert b"socket-trace-bad-record" in done.stderr and b"cipher-log-bad-record" in done.stderr
 
 
+@pytest.mark.parametrize("text", ["no json", "{}", '{"network": {"start_capture_time": 1}}', "\x00"])
+def test_an_experiment_without_start_times_is_not_used_and_says_so(folder: Path, text: str) -> None:
+    (folder / "experiment.json").write_text(text)
+    assert run("convert", folder).returncode == 0
+    assert "experiment-unreadable" in problems(folder / "traffic.har")
+    assert entries(folder / "traffic.har")[0]["request"]["_attribution"]["operations"] == [0]
+
+
 def test_nothing_of_a_capture_is_obeyed_by_the_terminal(tmp_path: Path) -> None:
     path = tmp_path / "bad\x1b[31m\nname.pcap"
     path.write_bytes(b"no capture")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.capture.making import enhanced, interface, section
-from tests.cli.making import HOST, capture, conversation, entries, experiment, har, run, run_apart, start
+from tests.cli.making import HOST, capture, conversation, entries, experiment, har, run, run_apart, socket_call, start
 from tests.net.wire import START
 
 
@@ -103,6 +103,46 @@ def test_filters_narrow_what_is_written(folder: Path, options: list[str], found:
     written = har(folder / "traffic.har")["log"]
     assert len(written["entries"]) == found
     assert written["creator"]["_metadata"]["options"] != {}
+
+
+@pytest.mark.parametrize("method", ["alignment", "nearest"])
+def test_messages_get_the_code_that_sent_them(folder: Path, method: str) -> None:
+    summary = convert(folder, "--attribution", method)
+    assert "Attribution  2 attributed, 0 ambiguous, 0 none" in summary
+    log = har(folder / "traffic.har")["log"]
+    (entry,) = log["entries"]
+    for side, event, row in (("request", "write", 0), ("response", "read", 1)):
+        assert entry[side]["_stacktrace"]["compact"] == ["org.example.Tracker"]
+        assert entry[side]["_stacktrace"]["socketEventType"] == event
+        assert entry[side]["_attribution"]["method"] == method
+        assert entry[side]["_attribution"]["operations"] == [row]
+    metadata = log["creator"]["_metadata"]
+    assert metadata["attribution"]["method"] == method
+    assert metadata["enrichment_files_sha1"].keys() == {"pirogue_stacktrace", "pirogue_decryption"}
+    assert log["_connections"][0]["origin"] == "app"
+
+
+def test_attribution_may_be_left_out(folder: Path) -> None:
+    assert "Attribution" not in convert(folder, "--attribution", "none")
+    (entry,) = entries(folder / "traffic.har")
+    assert "_stacktrace" not in entry["request"] and "_attribution" not in entry["request"]
+
+
+def test_a_shift_that_is_given_is_obeyed(folder: Path) -> None:
+    (folder / "socket_trace.json").write_text(json.dumps([socket_call(9000, "write"), socket_call(9001, "read")]))
+    convert(folder, "--attribution", "nearest")
+    assert "_stacktrace" not in entries(folder / "traffic.har")[0]["request"]
+    for method in ("nearest", "alignment"):
+        convert(folder, "-f", "--attribution", method, "--time-shift", "9")
+        log = har(folder / "traffic.har")["log"]
+        assert log["creator"]["_metadata"]["attribution"]["shift"] == 9
+        assert log["entries"][0]["request"]["_attribution"]["operations"] == [0]
+
+
+@pytest.mark.parametrize(("process", "found"), [("org.example.app", 1), ("org.example", 0)])
+def test_exchanges_are_narrowed_to_a_process(folder: Path, process: str, found: int) -> None:
+    convert(folder, "--process", process)
+    assert len(entries(folder / "traffic.har")) == found
 
 
 def test_the_summary_says_what_was_found_and_can_be_switched_off(folder: Path) -> None:

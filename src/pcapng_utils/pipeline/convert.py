@@ -188,6 +188,8 @@ class Conversion:
 
         joined = JoinedTrace(trace, self._traced, self.options)
         self.attribution = joined.metadata
+        for problem in joined.problems:
+            self.problems.add(problem)
         self._annotate = joined.annotate
         self._annotate_connection = joined.annotate_connection
         digest = file_digest(path, self.options.hash_algorithm)

@@ -15,7 +15,7 @@ from pcapng_utils.har.pirogue_enrichment.aligned import export_attribution
 from pcapng_utils.har.pirogue_enrichment.exported import export_stacktrace
 from pcapng_utils.har.pirogue_enrichment.stacktrace import compute_time_shift_from_pirogue_experiment_metadata
 from pcapng_utils.har.writer import Annotations
-from pcapng_utils.layers import CLIENT, SERVER
+from pcapng_utils.layers import CLIENT, SERVER, Problem
 from pcapng_utils.net.community import community_id_of
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.pipeline.traced import Key, TracedFlows
@@ -35,13 +35,13 @@ class JoinedTrace:
     """Answers for messages by their entry's ordinal, and for connections by their id."""
 
     def __init__(self, log: OperationLog, traced: TracedFlows, options: Options) -> None:
-        """Raises InputError if `experiment.json` is asked for the clocks and cannot be read."""
+        self.problems: list[Problem] = []
         self.metadata: dict[str, Any] = {}
         """`creator._metadata.attribution`"""
         self._log = log
         self._answers: dict[int, list[tuple[str | int, Attribution | dict[str, Any]]]] = {}
         self._flows: dict[str, FlowAttribution] = {}
-        shift = _experiment_shift(options)
+        shift = self._experiment_shift(options)
         if options.attribution == "nearest":
             self._take_nearest(traced, options.time_shift if options.time_shift is not None else shift or 0.0)
         else:
@@ -75,6 +75,16 @@ class JoinedTrace:
 
     def close(self) -> None:
         self._log.close()
+
+    def _experiment_shift(self, options: Options) -> float | None:
+        if options.metadata is None:
+            return None
+        try:
+            return compute_time_shift_from_pirogue_experiment_metadata(options.metadata.parent)
+        except (ValueError, OSError):
+            message = f"{options.metadata.name} was expected to tell when both captures began: it was not used"
+            self.problems.append(Problem("experiment-unreadable", message))
+            return None
 
     def _added(self, answer: Attribution | dict[str, Any]) -> dict[str, Any]:
         if isinstance(answer, dict):
@@ -123,12 +133,3 @@ class JoinedTrace:
         }
         self._answers.setdefault(key[0], []).append((key[1], answer))
         return "attributed"
-
-
-def _experiment_shift(options: Options) -> float | None:
-    if options.metadata is None:
-        return None
-    try:
-        return compute_time_shift_from_pirogue_experiment_metadata(options.metadata.parent)
-    except ValueError as error:
-        raise InputError(f"{error}.") from None
