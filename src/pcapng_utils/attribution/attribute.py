@@ -11,7 +11,7 @@ from math import inf
 from typing import Final
 
 from pcapng_utils.attribution.answers import Answers
-from pcapng_utils.attribution.clock import NEAR, Clock, Residuals, Voters, hypotheses
+from pcapng_utils.attribution.clock import Clock, Residuals, Voters, hypotheses
 from pcapng_utils.attribution.engine import Engine, sample
 from pcapng_utils.attribution.joining import Calls, join, split, translated
 from pcapng_utils.attribution.operations import NO_STACK, FlowKey, OperationLog
@@ -98,13 +98,9 @@ class _Job:
         settings = self._settings
         if settings.time_shift is not None:
             return Clock(settings.time_shift * 1000), "given"
-        found = [clock.snapped(self._log.times) for clock in hypotheses(self._voters())]
-        experiment = None
-        if settings.experiment_shift is not None:
-            experiment = Clock(settings.experiment_shift * 1000)
-            if all(abs(clock.offset - experiment.offset) > NEAR for clock in found):
-                found.append(experiment)
-        best = self._likeliest(found)
+        experiment = None if settings.experiment_shift is None else Clock(settings.experiment_shift * 1000)
+        found = hypotheses(self._voters(), experiment)
+        best = self._likeliest([clock.snapped(self._log.times) for clock in found])
         if best is None or (best is not experiment and best.votes < _LEAST_VOTES):
             return (experiment, "experiment.json") if experiment else (Clock(), "none")
         if best is experiment:

@@ -33,7 +33,11 @@ _SNAP: Final = 300
 """Calls around a step's estimated place among which the leap itself is looked for."""
 _STEPS: Final = 3
 """Times that a clock may have been set."""
-NEAR: Final = 200.0
+_CLEAR: Final = 0.85
+"""A clock that explains such a share of the calls is clear of others."""
+_WORTH: Final = 0.01
+"""Share of the calls that a clock that was set must explain beyond what the best of the others does."""
+_APART: Final = 200.0
 """Clocks nearer to each other, in ms, lead to one alignment: it sees both in its bands."""
 
 
@@ -82,28 +86,45 @@ def _leap(times: Sequence[float], row: int, size: float) -> int:
     return min(leaps, key=lambda near: abs(near - row), default=row)
 
 
-def hypotheses(flows: Sequence[Voters]) -> list[Clock]:
-    """The likeliest clocks, by votes."""
+def hypotheses(flows: Sequence[Voters], told: Clock | None = None) -> list[Clock]:
+    """The likeliest clocks, by votes; and `told`, one that somebody else proposes, unless the votes refuse it."""
     votes = _votes(flows)
     if not votes:
-        return []
+        return [told] if told else []
     units = [unit for unit, _, _ in votes]
     span = max(units) - min(units)
     width = max(20.0, span * 2 * _DRIFT * 1e-6)
     found = [_refine(votes, peak, width, span) for peak in _peaks(votes, width)]
     found.sort(key=lambda clock: -clock.votes)
     kept: list[Clock] = []
-    for clock in found:
-        if all(abs(clock.offset - other.offset) > NEAR for other in kept):
+    for clock in [*found, *([told] if told else [])]:
+        if all(abs(clock.offset - other.offset) > _APART for other in kept):
             kept.append(clock)
-    return [*kept, *(_courses(flows, kept) if len(kept) > 1 else [])]
+    return _eligible(flows, kept) if len(kept) > 1 else kept
 
 
-def _courses(flows: Sequence[Voters], clocks: Sequence[Clock]) -> list[Clock]:
-    """Clocks that are set once, twice, ...: for each part of the file, the best of `clocks`."""
+def _eligible(flows: Sequence[Voters], clocks: Sequence[Clock]) -> list[Clock]:
+    """The clocks, and courses through them, that may be the true one: where one explains nearly every call, those that
+    explain far less, and those that are set without explaining more, are not worth a closer look."""
     calls = sorted((row, call, flow) for flow in flows for row, call in zip(flow.rows, flow.calls, strict=True))
     support = [[_support(flow.units, call, clock) for _, call, flow in calls] for clock in clocks]
-    parts = [range(first, min(first + _PART, len(calls))) for first in range(0, len(calls), _PART)]
+    explained = [sum(map(bool, votes)) for votes in support]
+    best = max(explained)
+    clear = best > _CLEAR * len(calls)
+    courses = _courses([row for row, _, _ in calls], support, clocks)
+    if not clear:
+        return [*clocks, *(clock for clock, _ in courses)]
+    least = best + _WORTH * len(calls)
+    return [
+        *(clock for clock, count in zip(clocks, explained, strict=True) if 2 * count > best),
+        *(clock for clock, count in courses if count > least),
+    ]
+
+
+def _courses(rows: Sequence[int], support: Sequence[Sequence[int]], clocks: Sequence[Clock]) -> list[tuple[Clock, int]]:
+    """Clocks that are set once, twice, ...: for each part of the file, the best of `clocks`. With each, the number of
+    calls that it explains. `rows` and `support` are of the calls in the file's order."""
+    parts = [range(first, min(first + _PART, len(rows))) for first in range(0, len(rows), _PART)]
     sums = [[sum(votes[place] for place in part) for votes in support] for part in parts]
     found = []
     for course in _best_courses(sums) if len(parts) > 1 else ():
@@ -112,10 +133,13 @@ def _courses(flows: Sequence[Voters], clocks: Sequence[Clock]) -> list[Clock]:
             before, after = course[index - 1], course[index]
             if before != after:
                 turn = _turn(support[before], support[after], parts[index - 1].start, parts[index].stop)
-                steps.append((calls[turn][0], clocks[after].offset - clocks[before].offset))
+                steps.append((rows[turn], clocks[after].offset - clocks[before].offset))
         first = clocks[course[0]]
         votes = sum(row[place] for row, place in zip(sums, course, strict=True))
-        found.append(Clock(first.offset, first.drift, tuple(steps), votes))
+        explained = sum(
+            bool(support[clock][place]) for part, clock in zip(parts, course, strict=True) for place in part
+        )
+        found.append((Clock(first.offset, first.drift, tuple(steps), votes), explained))
     return found
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 from pcapng_utils.layers import CLIENT
 
@@ -26,70 +27,106 @@ class Delays:
 
     def __init__(self, *, reads: bool) -> None:
         self.reads = reads
-        self.counts = [0.0] * SIZE
-        self.hidden = [0.0] * SIZE
+        self.counts: dict[int, float] = {}
+        """Weight of the delays that were seen, by their place in `table`."""
+        self.hidden: dict[int, float] = {}
+        """The same of those that are only known to be no longer."""
         self.table: list[float] = []
         """Density of a delay, per ms; index `REACH` is 0."""
         self.later: list[float] = []
         """Probability that a delay is no longer than this (for reads: that the call was no later)."""
 
+    def note(self, place: int, mass: float, *, hidden: bool) -> None:
+        """Count a delay."""
+        counts = self.hidden if hidden else self.counts
+        counts[place] = counts.get(place, 0.0) + mass
+
     def learn(self, density: Sequence[float], cumulative: Sequence[float], weight: float) -> None:
         """Estimate `table` and `later` from what was seen and a prior that counts as `weight` observations."""
-        shown, hidden = self.counts, self.hidden
-        if self.reads:
-            shown, hidden, density, cumulative = shown[::-1], hidden[::-1], density[::-1], cumulative[::-1]
-        table, later = _product_limit(shown, hidden)
-        total = sum(shown)
+        total = sum(self.counts.values())
+        if total <= 0.0:
+            self.table, self.later = list(density), list(cumulative)
+            return
         share = total / (total + weight)
         rest = 1.0 - share
-        table = [share * a + rest * b for a, b in zip(table, density, strict=True)]
-        later = [share * a + rest * b for a, b in zip(later, cumulative, strict=True)]
-        self.table, self.later = (table[::-1], later[::-1]) if self.reads else (table, later)
+        window = _product_limit(self.counts, self.hidden) if not self.reads else self._mirrored()
+        first, end = window.first, window.first + len(window.density)
+        self.table = [rest * value for value in density]
+        self.table[first:end] = [share * a + b for a, b in zip(window.density, self.table[first:end], strict=True)]
+        below, above = share * window.below, share * window.above
+        self.later = [below + rest * value for value in cumulative[:first]]
+        self.later += [share * a + rest * b for a, b in zip(window.cumulative, cumulative[first:end], strict=True)]
+        self.later += [above + rest * value for value in cumulative[end:]]
+
+    def _mirrored(self) -> _Window:
+        """For reads, early and late change places."""
+        window = _product_limit(_mirror(self.counts), _mirror(self.hidden))
+        first = SIZE - window.first - len(window.density)
+        return _Window(first, window.density[::-1], window.cumulative[::-1], window.above, window.below)
 
     def reach(self) -> tuple[float, float]:
         """How far before a unit, and behind it, calls must be looked for, in ms."""
-        sums = [0.0, *accumulate(a + b for a, b in zip(self.counts, self.hidden, strict=True))]
-        if sums[-1] < 20:
+        places = sorted(self.counts.keys() | self.hidden.keys())
+        sums = list(accumulate(self.counts.get(place, 0.0) + self.hidden.get(place, 0.0) for place in places))
+        if not sums or sums[-1] < 20:
             return 400.0, 400.0
-        middle = _quantile(sums, 0.5)
-        low, high = _quantile(sums, 0.001), _quantile(sums, 0.999)
+        low, middle, high = (_quantile(places, sums, share) for share in (0.001, 0.5, 0.999))
         early = 1.25 * (high - middle) + 12 + max(middle - REACH, 0)
         late = 1.25 * (middle - low) + 12 + max(REACH - middle, 0)
         return min(early, REACH - 2.0), min(late, REACH - 2.0)
 
 
-def _product_limit(shown: Sequence[float], hidden: Sequence[float]) -> tuple[list[float], list[float]]:
+class _Window(NamedTuple):
+    """The part of a distribution in which anything was seen."""
+
+    first: int
+    density: list[float]
+    cumulative: list[float]
+    below: float
+    """Cumulative probability before the window."""
+    above: float
+    """And behind it."""
+
+
+def _mirror(counts: dict[int, float]) -> dict[int, float]:
+    return {SIZE - 1 - place: mass for place, mass in counts.items()}
+
+
+def _product_limit(shown: dict[int, float], hidden: dict[int, float]) -> _Window:
     """Density and cumulative probability from observations, some of which only say "no more than this"."""
-    sums = [0.0, *accumulate(shown)]
-    all_sums = [0.0, *accumulate(a + b for a, b in zip(shown, hidden, strict=True))]
-    if sums[-1] <= 0.0:
-        return [0.0] * SIZE, [1.0] * SIZE
-    middle = _quantile(sums, 0.5)
-    least = 2 if sums[-1] < 200 else 1 if sums[-1] < 600 else 0
-    seen = [index for index, count in enumerate(shown) if count > 0.0]
-    first, last = seen[0], seen[-1]
-    margin = int(max(abs(first - middle), abs(last - middle)) * 0.25) + 3
+    places = sorted(shown)
+    total = sum(shown.values())
+    middle = _quantile(places, list(accumulate(shown[place] for place in places)), 0.5)
+    least = 2 if total < 200 else 1 if total < 600 else 0
+    first, last = places[0], places[-1]
+    margin = int(max(middle - first, last - middle) * 0.25) + 3
     first, last = max(first - margin, 0), min(last + margin, SIZE - 1)
-    cumulative, density = [1.0] * SIZE, [0.0] * SIZE
+    sums = [0.0, *accumulate(shown.get(place, 0.0) for place in range(first, last + 1))]
+    risk = sum(mass for place, mass in hidden.items() if place < first)
+    at_risk = list(accumulate((shown.get(p, 0.0) + hidden.get(p, 0.0) for p in range(first, last + 1)), initial=risk))
+    size = last + 1 - first
+    cumulative, density = [1.0] * size, [0.0] * size
     reached = 1.0
-    for index in range(last, first - 1, -1):
-        width = max(int(abs(index - middle) * 0.2), least)
-        low, high = max(index - width, 0), min(index + width + 1, SIZE)
-        smooth = (sums[high] - sums[low]) / (high - low)
-        at_risk = max(all_sums[min(index + 1, SIZE)], smooth)
+    for index in range(size - 1, -1, -1):
+        width = max(int(abs(index + first - middle) * 0.2), least)
+        smooth = sums[min(index + width + 1, size)] - sums[max(index - width, 0)]
+        # Widths are cut where the table ends, not where the window does: beyond that nothing was seen.
+        smooth /= min(index + first + width + 1, SIZE) - max(index + first - width, 0)
+        exposed = max(at_risk[index + 1], smooth)
         cumulative[index] = reached
-        if at_risk > 1e-9 and smooth > 0.0:
-            hazard = min(smooth / at_risk, 1.0)
+        if exposed > 1e-9 and smooth > 0.0:
+            hazard = min(smooth / exposed, 1.0)
             density[index] = reached * hazard
             reached *= 1.0 - hazard
-    cumulative[:first] = [reached] * first
-    return density, cumulative
+    return _Window(first, density, cumulative, reached, 1.0)
 
 
-def _quantile(sums: Sequence[float], share: float) -> int:
-    return min(bisect_left(sums, share * sums[-1], 1), len(sums) - 1) - 1
+def _quantile(places: Sequence[int], sums: Sequence[float], share: float) -> int:
+    """The place at which a share of the whole is reached, from running sums of what is at each place."""
+    return places[min(bisect_left(sums, share * sums[-1]), len(places) - 1)]
 
 
+@cache
 def wide(scale: float, direction: int) -> tuple[list[float], list[float]]:
     """A distribution with heavy tails from 0 on: density, and cumulative probability (see `Delays.later`)."""
     density = [0.31831 / (scale * (1 + ((index - REACH) / scale) ** 2)) for index in range(SIZE)]

@@ -102,14 +102,9 @@ class Learner:
         of_site = self._by_site.get(site)
         if of_site is None:
             of_site = self._by_site[site] = Delays(reads=self._reads)
-        if hidden:
-            of_site.hidden[delay] += mass
-            if general:
-                self.delays.hidden[delay] += mass
-        else:
-            of_site.counts[delay] += mass
-            if general:
-                self.delays.counts[delay] += mass
+        of_site.note(delay, mass, hidden=hidden)
+        if general:
+            self.delays.note(delay, mass, hidden=hidden)
 
     def teach(self) -> None:
         """Put what was counted into the model."""
