@@ -201,7 +201,10 @@ export function wiresharkFilter(frames: number[]): string {
   return `frame.number in {${runs.map(([from, to]) => (from === to ? from : `${from}..${to}`)).join(", ")}}`;
 }
 
-const DIRECTIONS: Record<string, string> = { out: "sent", in: "received" };
+const DIRECTIONS = new Map([
+  ["out", "sent"],
+  ["in", "received"],
+]);
 
 function Found({ exchange }: { exchange: Exchange }) {
   return (
@@ -213,7 +216,9 @@ function Found({ exchange }: { exchange: Exchange }) {
           </strong>{" "}
           as <Data value={finding.form ?? "plain"} mono={false} /> in{" "}
           <Data value={finding.where ?? "message"} mono={false} />
-          {finding.direction && <span class="muted"> · {DIRECTIONS[finding.direction] ?? oneLine(finding.direction)}</span>}
+          {finding.direction && (
+            <span class="muted"> · {DIRECTIONS.get(finding.direction) ?? oneLine(finding.direction)}</span>
+          )}
         </li>
       ))}
     </ul>

@@ -45,15 +45,17 @@ export function Findings({ report }: { report: Report }) {
                 <Ways group={group} />
               </td>
               <td data-label="Sent by">
-                {mostFirst(group.senders, (entries) => entries.size).slice(0, MOST_NAMES).map(([sender, entries]) => (
-                  <span key={sender} class="sender">
-                    <Swatch colour={colourOf(report, sender)} />
-                    <a href={hrefOf({ view: "exchanges", filter: { identifier: group.identifier, sender } })}>
-                      <Data value={sender} mono={false} />
-                    </a>
-                    <span class="muted">{count(entries.size)}</span>
-                  </span>
-                ))}
+                {mostFirst(group.senders, (entries) => entries.size)
+                  .slice(0, MOST_NAMES)
+                  .map(([sender, entries]) => (
+                    <span key={sender} class="sender">
+                      <Swatch colour={colourOf(report, sender)} />
+                      <a href={hrefOf({ view: "exchanges", filter: { identifier: group.identifier, sender } })}>
+                        <Data value={sender} mono={false} />
+                      </a>
+                      <span class="muted">{count(entries.size)}</span>
+                    </span>
+                  ))}
                 {group.senders.size > MOST_NAMES && ` and ${group.senders.size - MOST_NAMES} more`}
               </td>
               <td data-label="To">{named(group.hosts)}</td>
