@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -199,6 +200,21 @@ def test_the_command_makes_a_page_of_an_experiment(tmp_path: Path) -> None:
     assert index["rows"]
     assert index["connections"]
     assert index["creator"]["_metadata"]["files"][0]["name"] == "traffic.pcap"
+
+
+@pytest.mark.parametrize("options", [(), ("--redact",)])
+def test_identifiers_may_come_from_a_pipe(tmp_path: Path, options: tuple[str, ...]) -> None:
+    experiment = Path(__file__).parents[2] / "examples" / "experiment"
+    if not experiment.is_dir():
+        pytest.skip("no experiment is shipped")
+    end, start = os.pipe()
+    os.write(start, b"agent=Weather/4.2\n")
+    os.close(start)
+    command = ["report", str(experiment), "-o", str(tmp_path / "out.html"), "--quiet", *options]
+    assert main([*command, "--identifiers", f"/dev/fd/{end}"]) == 0
+    os.close(end)
+    findings = index_of((tmp_path / "out.html").read_bytes())["findings"]
+    assert "agent" in {finding["identifier"] for finding in findings}
 
 
 def test_the_command_says_what_is_wrong_with_its_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

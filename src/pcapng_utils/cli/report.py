@@ -99,15 +99,16 @@ def _har(arguments: argparse.Namespace) -> Iterator[Har]:
 
     capture, options = _input(arguments)
     device = _device(arguments.input)
-    examination = examination_of(options, capture)
     if is_har(capture):
         with open_har(capture, device) as har:
-            yield examined(har, examination)
+            yield examined(har, examination_of(options, capture))
         return
     with private_file() as file:
         _convert(capture, options, file, quiet=arguments.quiet)
         file.flush()
-        with open_har(Path(f"/dev/fd/{file.fileno()}"), examination.row(dict(device))) as har:
+        if options.redact:  # after the conversion, which reads what may be a pipe
+            device = examination_of(options, capture).row(dict(device))
+        with open_har(Path(f"/dev/fd/{file.fileno()}"), device) as har:
             yield har
 
 
