@@ -62,7 +62,7 @@ class Top:
         spool = Spool()
         builder = EntryBuilder(Body, spool.write_blob, SMALL_BODY)
         for exchange in self.exchanges:
-            entry, _ = builder.build(exchange, make_flow(), None, None)
+            entry, _ = builder.build(exchange, make_flow(), None)
             spool.append(entry)
         for _, first, stored in spool.entries():
             for piece in writer.entry(spool, stored, first=first, late=Annotations()):

@@ -55,6 +55,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="write each exchange as one line of JSON as soon as it is complete, without attribution",
     )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that read the capture (default: 1); the result is the same. One alone reads standard input, or "
+        "what is to be joined with a trace",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
     parser.set_defaults(command=convert)
 
@@ -136,6 +145,8 @@ def convert(arguments: argparse.Namespace) -> int:
     output = output_path(arguments.output, capture, force=arguments.force)
     if not 0 <= arguments.min_confidence <= 1:
         raise UsageError(f"--min-confidence {arguments.min_confidence}: a probability, from 0 to 1, was expected.")
+    if arguments.jobs < 1:
+        raise UsageError(f"--jobs {arguments.jobs}: a number of processes was expected, 1 at least.")
     options = replace(
         options,
         **examination_options(arguments),
@@ -147,6 +158,7 @@ def convert(arguments: argparse.Namespace) -> int:
         ensure_ascii=arguments.ensure_ascii,
         indent=0 if arguments.compact else 2,
         filters=_filters(arguments),
+        jobs=arguments.jobs,
     )
     with Conversion(capture, options) as conversion, progress_bar(capture, quiet=arguments.quiet) as progress:
         if arguments.stream:

@@ -46,6 +46,8 @@ class Entry:
     server: Endpoint
     timeline: Timeline
     opening: Opening
+    opened: int
+    """Time of the connection's first packet, in ns."""
     url_host: str
     processes: tuple[str, ...]
     """Apps that the capture names for the connection."""
@@ -67,13 +69,8 @@ class EntryBuilder:
     small_body: int = SMALL_BODY
     """Bytes of a body that is a value of the entry, rather than a blob in the spool."""
 
-    def build(
-        self, exchange: Exchange, flow: Flow, tls: TlsFacts | None, lookup: tuple[int, int] | None = None
-    ) -> tuple[Entry, list[str]]:
-        """The entry, and what was wrong with the exchange's bodies, a sentence each.
-
-        `lookup`: when the server's name was asked for and answered (ns), if the connection waited for that.
-        """
+    def build(self, exchange: Exchange, flow: Flow, tls: TlsFacts | None) -> tuple[Entry, list[str]]:
+        """The entry, and what was wrong with the exchange's bodies, a sentence each."""
         request, response = exchange.request, exchange.response
         url = request_url(request, secure=tls is not None, server=flow.server, sni=tls.sni if tls else None)
         problems: list[str] = []
@@ -94,7 +91,8 @@ class EntryBuilder:
             client=flow.client,
             server=flow.server,
             timeline=timeline,
-            opening=_opening(flow, tls, lookup),
+            opening=_opening(flow, tls),
+            opened=flow.first,
             url_host=_host_of(url),
             processes=tuple(flow.processes),
             fields=fields,
@@ -211,9 +209,9 @@ def _wire_facts(message: Message | None) -> dict[str, Any]:
     }
 
 
-def _opening(flow: Flow, tls: TlsFacts | None, lookup: tuple[int, int] | None) -> Opening:
+def _opening(flow: Flow, tls: TlsFacts | None) -> Opening:
     hello, finished = (tls.hello_time, tls.finished_time) if tls else (None, None)
-    return Opening(flow.syn, flow.established, hello, finished, *(lookup or (None, None)))
+    return Opening(flow.syn, flow.established, hello, finished)
 
 
 def _timeline(request: Request | None, response: Response | None) -> Timeline:

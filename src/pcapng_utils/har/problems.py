@@ -57,6 +57,15 @@ class ProblemLog:
         row.lost += problem.lost
         row.last_frame = problem.frame
 
+    def join(self, other: ProblemLog) -> bool:
+        """Take in what another reader of the same capture, with other connections, has found. What belongs to no
+        connection both have met; it counts once. False if not all of it could be told apart any more."""
+        for key, row in other._rows.items():
+            if key not in self._rows:
+                self._rows[key] = row
+                self.counts[row.first.kind] += row.count
+        return len(self._rows) <= _ROWS_LIMIT and not any(key[2] == "" for key in self._rows)
+
     def rows(self) -> Iterator[dict[str, Any]]:
         """`log._problems`."""
         ordered = sorted(self._rows.values(), key=lambda row: int(row.first.connection or 0))

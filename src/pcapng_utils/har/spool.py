@@ -10,6 +10,7 @@ import contextlib
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -17,9 +18,12 @@ import msgspec
 from pcapng_utils.har.body import Blob
 from pcapng_utils.har.entry import Entry
 from pcapng_utils.har.timings import Opening, Timeline, timing
+from pcapng_utils.har.waits import Lookup, Waits
 from pcapng_utils.net.flow import Endpoint
 
 _JSON: Final = msgspec.json.Encoder()
+_NUMBER_SHIFT: Final = 48
+_PLACE: Final = (1 << _NUMBER_SHIFT) - 1
 
 
 def private_file(folder: str | None = None) -> BinaryIO:
@@ -57,42 +61,80 @@ class StoredConnection(msgspec.Struct, array_like=True):
     fields: bytes
 
 
-class Spool:
-    """An append-only file of records, with the orders in which they are to be read."""
+@dataclass(slots=True)
+class Index:
+    """Where the records of a spool are, and in which orders they are to be read: a few numbers for each."""
 
-    def __init__(self, folder: str | None = None) -> None:
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
+    """Of entries, by ordinal; so are the next three."""
+    begins: array[int] = field(default_factory=lambda: array("q"))
+    started: array[int] = field(default_factory=lambda: array("q"))
+    connections: array[int] = field(default_factory=lambda: array("Q"))
+    connection_frames: array[int] = field(default_factory=lambda: array("Q"))
+    connection_offsets: array[int] = field(default_factory=lambda: array("Q"))
+    dns_times: array[int] = field(default_factory=lambda: array("q"))
+    dns_frames: array[int] = field(default_factory=lambda: array("Q"))
+    dns_offsets: array[int] = field(default_factory=lambda: array("Q"))
+    waits: Waits = field(default_factory=Waits)
+
+    def join(self, other: Index) -> None:
+        for name in self.__slots__:
+            if name != "waits":
+                getattr(self, name).extend(getattr(other, name))
+        self.waits.join(other.waits)
+
+
+class Spool:
+    """An append-only file of records, with the orders in which they are to be read.
+
+    Several spools that were filled at the same time, by as many processes, can be joined. So each has a number, and an
+    offset says in its upper bits in which file it is.
+    """
+
+    def __init__(self, folder: str | None = None, number: int = 0) -> None:
         """`folder`: where the file is made; None: the system's folder for temporary files."""
         self.folder = folder
+        self.index = Index()
+        self._base = number << _NUMBER_SHIFT
         self._file = private_file(folder)
-        self._end = 0
-        self._offsets = array("Q")
-        self._begins = array("q")
-        self._started = array("q")
-        self._connections = array("Q")
-        self._connection_rows: list[tuple[int, int]] = []
-        self._dns_rows: list[tuple[int, int]] = []
+        self._files = {number: self._file}
+        self._end = self._base
         self._encoder = msgspec.msgpack.Encoder()
         self._entry_decoder = msgspec.msgpack.Decoder(StoredEntry)
         self._connection_decoder = msgspec.msgpack.Decoder(StoredConnection)
 
     def __len__(self) -> int:
         """Number of entries."""
-        return len(self._offsets)
+        return len(self.index.offsets)
 
     def new_file(self) -> BinaryIO:
         """A private file of its own, for a body too large for memory."""
         return private_file(self.folder)
 
+    def flush(self) -> None:
+        """Let other processes see what was written."""
+        self._file.flush()
+
+    def take_over(self, other: Spool) -> None:
+        """Read from the file of another spool, too; its index was joined to this one's."""
+        self._files |= other._files
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.empty()
+        self.index = Index()
+
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # what still waits to be written is not needed any more
-            self._file.close()
+        for file in self._files.values():
+            with contextlib.suppress(OSError):  # what still waits to be written is not needed any more
+                file.close()
 
     def empty(self) -> None:
         """Forget the blobs that were written: whoever wanted them has read them."""
-        if self._end:
+        if self._end > self._base:
             self._file.seek(0)
             self._file.truncate()
-            self._end = 0
+            self._end = self._base
 
     def write_blob(self, pieces: Iterable[bytes]) -> Blob:
         """Append the inside of a JSON string."""
@@ -105,60 +147,87 @@ class Spool:
     def read_blob(self, blob: Blob, piece_size: int = 1 << 20) -> Iterator[bytes]:
         done = 0
         while done < blob.length:
-            self._file.seek(blob.offset + done)
-            piece = self._file.read(min(piece_size, blob.length - done))
+            piece = self._at(blob.offset + done).read(min(piece_size, blob.length - done))
             done += len(piece)
             yield piece
 
     def append(self, entry: Entry) -> int:
         """Store an entry; returns its ordinal (0, 1, ... in the order of completion)."""
-        self._begins.append(entry.timeline.begin)
-        self._started.append(timing(entry.timeline, entry.opening).started)
-        self._connections.append(int(entry.connection))
-        self._offsets.append(self._end)
+        index = self.index
+        index.begins.append(entry.timeline.begin)
+        index.started.append(timing(entry.timeline, entry.opening).started)
+        index.connections.append(int(entry.connection))
+        index.offsets.append(self._end)
         self._write_record(self._encoder.encode(stored_entry(entry)))
-        return len(self._offsets) - 1
+        return len(index.offsets) - 1
 
     def append_connection(self, first_frame: int, connection: StoredConnection) -> None:
-        self._connection_rows.append((first_frame, self._end))
+        index = self.index
+        index.connection_frames.append(first_frame)
+        index.connection_offsets.append(self._end)
+        index.waits.add_connection(first_frame, connection.first, connection.client, connection.server)
         self._write_record(self._encoder.encode(connection))
 
     def append_dns(self, time: int, row: dict[str, Any]) -> None:
-        self._dns_rows.append((time, self._end))
+        self.index.dns_times.append(time)
+        self.index.dns_frames.append(row["frame"])
+        self.index.dns_offsets.append(self._end)
         self._write_record(_JSON.encode(row))
+
+    def append_lookup(self, client: str, address: str, lookup: Lookup) -> None:
+        """An answer that connections may wait for."""
+        self.index.waits.add_lookup(client, address, lookup)
 
     def entries(self) -> Iterator[tuple[int, bool, StoredEntry]]:
         """Entries by start time: ordinal, whether it is the first of its connection, the entry."""
+        index = self.index
         firsts = self._first_of_connections()
-        starts = [self._started[i] if i in firsts else self._begins[i] // 1000 for i in range(len(self._offsets))]
-        order = sorted(range(len(starts)), key=lambda i: (starts[i], self._connections[i], i))
-        for ordinal in order:
-            yield ordinal, ordinal in firsts, self._entry_decoder.decode(self._read_record(self._offsets[ordinal]))
+        lookups = index.waits.found()
+        opened = {firsts[connection]: lookup for connection, lookup in lookups.items() if connection in firsts}
+        starts = array("q", (begin // 1000 for begin in index.begins))
+        for ordinal in firsts.values():
+            starts[ordinal] = index.started[ordinal]
+        for ordinal, lookup in opened.items():
+            stored = _opened_after(self._entry(ordinal), lookup)
+            starts[ordinal] = timing(stored.timeline, stored.opening).started
+        first_ordinals = set(firsts.values())
+        for ordinal in sorted(range(len(self)), key=lambda one: (starts[one], index.connections[one], one)):
+            stored = self._entry(ordinal)
+            if ordinal in opened:
+                stored = _opened_after(stored, opened[ordinal])
+            yield ordinal, ordinal in first_ordinals, stored
 
     def connections(self) -> Iterator[StoredConnection]:
         """Connections by the number of their first frame."""
-        for _, offset in sorted(self._connection_rows):
-            yield self._connection_decoder.decode(self._read_record(offset))
+        frames, offsets = self.index.connection_frames, self.index.connection_offsets
+        for place in sorted(range(len(frames)), key=frames.__getitem__):
+            yield self._connection_decoder.decode(self._read_record(offsets[place]))
 
     def dns(self) -> Iterator[dict[str, Any]]:
         """`log._dns`, by time."""
-        for _, offset in sorted(self._dns_rows):
+        index = self.index
+        for _, _, offset in sorted(zip(index.dns_times, index.dns_frames, index.dns_offsets, strict=True)):
             yield msgspec.json.decode(self._read_record(offset))
 
     def exchange_counts(self) -> dict[int, int]:
         """Number of entries for each connection, by its id as a number."""
         counts: dict[int, int] = {}
-        for connection in self._connections:
+        for connection in self.index.connections:
             counts[connection] = counts.get(connection, 0) + 1
         return counts
 
-    def _first_of_connections(self) -> set[int]:
+    def _first_of_connections(self) -> dict[int, int]:
+        """The ordinal of each connection's first entry."""
         first: dict[int, int] = {}
-        for ordinal, connection in enumerate(self._connections):
+        begins = self.index.begins
+        for ordinal, connection in enumerate(self.index.connections):
             known = first.get(connection)
-            if known is None or self._begins[ordinal] < self._begins[known]:
+            if known is None or begins[ordinal] < begins[known]:
                 first[connection] = ordinal
-        return set(first.values())
+        return first
+
+    def _entry(self, ordinal: int) -> StoredEntry:
+        return self._entry_decoder.decode(self._read_record(self.index.offsets[ordinal]))
 
     def _write_record(self, data: bytes) -> None:
         header = len(data).to_bytes(8, "little")
@@ -167,8 +236,20 @@ class Spool:
         self._end += len(header) + len(data)
 
     def _read_record(self, offset: int) -> bytes:
-        self._file.seek(offset)
-        return self._file.read(int.from_bytes(self._file.read(8), "little"))
+        file = self._at(offset)
+        return file.read(int.from_bytes(file.read(8), "little"))
+
+    def _at(self, offset: int) -> BinaryIO:
+        """The file that an offset is in, which is read next from there."""
+        file = self._files[offset >> _NUMBER_SHIFT]
+        file.seek(offset & _PLACE)
+        return file
+
+
+def _opened_after(stored: StoredEntry, lookup: Lookup) -> StoredEntry:
+    """The first entry of a connection that waited for a look-up."""
+    opening = stored.opening._replace(asked=lookup.asked, answered=lookup.answered)
+    return msgspec.structs.replace(stored, opening=opening)
 
 
 def stored_entry(entry: Entry) -> StoredEntry:

@@ -30,6 +30,7 @@ from pcapng_utils.net.idle import Idle
 from pcapng_utils.net.limits import Limits
 from pcapng_utils.net.pool import Pool
 from pcapng_utils.net.ports import sender_is_client
+from pcapng_utils.net.shards import WHOLE, Shard
 from pcapng_utils.net.tcp import SYN, Connection
 
 _TCP: Final = 6
@@ -96,8 +97,17 @@ class _Conversation:
 class Network:
     """Feed it batches; it calls `on_flow`, the receivers, `on_flow_end`, and `report` for what is wrong."""
 
-    def __init__(self, on_flow: OnFlow, on_flow_end: OnFlowEnd, report: Report, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        on_flow: OnFlow,
+        on_flow_end: OnFlowEnd,
+        report: Report,
+        limits: Limits | None = None,
+        shard: Shard = WHOLE,
+    ) -> None:
+        """`shard`: which of the flows are followed. What is wrong with packets is reported in each shard alike."""
         limits = limits or Limits()
+        self._shard = shard
         self._on_flow = on_flow
         self._on_flow_end = on_flow_end
         self._report = report
@@ -144,7 +154,7 @@ class Network:
     def _read_plain(self, batch: PacketBatch, packets: Iterator[_Packet], layout: _Layout) -> None:  # noqa: C901
         link_start, ip_start, header, tag4, tag6 = layout
         unpack4, unpack6, halves, pool = header.unpack_from, _IPV6.unpack_from, self._halves, self._pool
-        data = batch.data
+        data, (mine, shards) = batch.data, self._shard
         for packet in packets:
             frame, time, start, end, wire = packet
             if time >= pool.next_alarm:
@@ -163,6 +173,8 @@ class Network:
                     if protocol == _TCP:
                         begin = body + (flags >> 10 & 0x3C)
                         if flags >= 0x5000 and begin <= stop:
+                            if shards > 1 and (key[-1] ^ key[-3]) % shards != mine:  # `Shard.has_tcp`
+                                continue
                             half = halves.get(key)
                             if (
                                 half is not None
@@ -191,7 +203,8 @@ class Network:
                                 self._segment(key, seq, ack, flags, stop - begin, payload, wire, time, frame)
                             continue
                     elif protocol == _UDP and body + 8 <= body + (seq >> 16) <= stop:
-                        self._datagram(key, data[body + 8 : body + (seq >> 16)], 0, wire, time, frame)
+                        if not mine:  # `Shard.has_udp`
+                            self._datagram(key, data[body + 8 : body + (seq >> 16)], 0, wire, time, frame)
                         continue
             self._decode(batch, packet)
 
@@ -217,8 +230,9 @@ class Network:
             return
         payload = ip.data[ip.start + length : ip.end]
         key = ip.source + ip.destination + ports
-        flow = self._segment(key, seq, ack, flags, size, payload, wire, time, frame)
-        _note(flow, ip)
+        if self._shard.has_tcp(key):
+            flow = self._segment(key, seq, ack, flags, size, payload, wire, time, frame)
+            _note(flow, ip)
 
     def _decoded_udp(self, ip: IpPayload, wire: int, time: int, frame: int) -> None:
         captured = ip.end - ip.start
@@ -233,8 +247,9 @@ class Network:
         stop = min(ip.start + length, ip.end)
         payload = ip.data[ip.start + _UDP_HEADER.size : stop]
         missing = length - _UDP_HEADER.size - len(payload)
-        flow = self._datagram(ip.source + ip.destination + ports, payload, missing, wire, time, frame)
-        _note(flow, ip)
+        if self._shard.has_udp:
+            flow = self._datagram(ip.source + ip.destination + ports, payload, missing, wire, time, frame)
+            _note(flow, ip)
 
     def _segment(
         self, key: bytes, seq: int, ack: int, flags: int, size: int, data: bytes, wire: int, time: int, frame: int

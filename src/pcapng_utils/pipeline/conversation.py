@@ -21,7 +21,6 @@ from pcapng_utils.pipeline.adapters import Opaque, SegmentAdapter
 from pcapng_utils.pipeline.datagrams import CountedDatagrams, DatagramDetector, OpaqueDatagrams
 from pcapng_utils.pipeline.detect import Protocol
 from pcapng_utils.pipeline.detection import ByteDetector, SegmentDetector
-from pcapng_utils.pipeline.lookups import Lookup
 from pcapng_utils.pipeline.socks import SocksLayer
 from pcapng_utils.tls.connection import TlsConnection
 from pcapng_utils.tls.facts import TlsFacts
@@ -52,7 +51,7 @@ class Services:
 class Conversation:
     """A flow with what was understood of it, and the source of its layers."""
 
-    __slots__ = ("_adapter", "_services", "application", "exchanges", "flow", "lookup", "quic", "tls", "units")
+    __slots__ = ("_adapter", "_services", "application", "exchanges", "flow", "quic", "tls", "units")
 
     def __init__(self, flow: Flow, services: Services) -> None:
         self.flow = flow
@@ -63,8 +62,6 @@ class Conversation:
         self.application = ""
         """The protocol on top: "HTTP/1", "HTTP/2", "SOCKS", ...; empty if unknown."""
         self.exchanges = 0
-        self.lookup: Lookup | None = None
-        """The look-up of the server's name that the connection waited for."""
         self._services = services
         self._adapter: SegmentAdapter | None = None
 

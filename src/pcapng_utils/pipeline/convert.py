@@ -23,7 +23,8 @@ from pcapng_utils.har.whole import whole_or_nothing
 from pcapng_utils.har.writer import Annotations
 from pcapng_utils.layers import CLIENT, SERVER, Problem
 from pcapng_utils.net.names import Names
-from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, file_digest
+from pcapng_utils.net.shards import WHOLE, Shard
+from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, Source, file_digest
 from pcapng_utils.pipeline.dissection import BuilderOptions, Counts, Dissection
 from pcapng_utils.pipeline.examining import examination_of
 from pcapng_utils.pipeline.options import Options
@@ -69,7 +70,7 @@ class Conversion:
         self._annotate_connection: AnnotateConnection = lambda connection: {}
         self._examination = examination_of(options, capture)
         self._trace = self._open_trace()
-        self._begin()
+        self.spool = Spool()
 
     def __enter__(self) -> Self:
         return self
@@ -79,16 +80,17 @@ class Conversion:
         if self._trace is not None:
             self._trace.close()
 
-    def _begin(self, lines: BinaryIO | None = None) -> None:
+    def _begin(self, lines: BinaryIO | None = None, shard: Shard = WHOLE) -> None:
         """Nothing of the capture was read so far. `lines`: where exchanges go at once, rather than to the spool."""
         self.problems = ProblemLog()
         self.names = Names()
-        self.spool = Spool()
+        self.spool.clear()
+        self.secrets.begin()
         sink = self.spool if lines is None else LineSink(lines, self.spool, self.names, self.options, self._examination)
         self._decryption = self._open_cipher_log()
         small_body = _SMALL_BODY_TO_CHANGE if self._decryption or self.options.redact else SMALL_BODY
         builder = BuilderOptions(self.options.bodies, small_body)
-        self._dissection = Dissection(sink, self.secrets, self.names, self.problems, builder)
+        self._dissection = Dissection(sink, self.secrets, self.names, self.problems, builder, shard)
         if self._decryption is not None:
             enrich = self._decryption.enrich_messages
             self._dissection.enrichers.append(lambda entry: enrich(entry.request, entry.response))
@@ -106,29 +108,69 @@ class Conversion:
     def read(self, progress: Progress = lambda size: None) -> None:
         """Dissect the capture. Raises InputError if it, or a file that was named, cannot be used."""
         self._read_keylogs()
-        capture = self._dissect(progress)
-        if self._dissection.secrets_came_late and self.capture.is_file():
-            self.spool.close()
-            self._begin()
-            capture = self._dissect(progress)
-        self.files.insert(0, capture)
+        self.files.insert(0, self._read_together(progress) or self._read_share(progress))
         self._add_bad_lines()
         self._add_decryption()
         self._join_trace()
         self._add_identifiers()
         self._check_evidence()
 
+    def _read_share(self, progress: Progress, shard: Shard = WHOLE) -> FileDigest:
+        """Read the capture, and once more where secrets came behind the packets they are for."""
+        self._begin(shard=shard)
+        capture = self._dissect(progress, shard)
+        if self._dissection.secrets_came_late and self.capture.is_file():
+            self._begin(shard=shard)
+            capture = self._dissect(progress, shard)
+        return capture
+
+    def _read_together(self, progress: Progress) -> FileDigest | None:
+        """Read the capture with several processes; None if it takes one to do it."""
+        jobs, options = self.options.jobs, self.options
+        if jobs < 2 or not self.capture.is_file() or self._trace is not None or options.cipher_log is not None:
+            return None
+        from pcapng_utils.pipeline import sharding
+
+        if not sharding.can_share():
+            return None
+        spools = [self.spool, *(Spool(number=number) for number in range(1, jobs))]
+
+        def read(shard: Shard, progress: Progress = lambda size: None) -> sharding.Share:
+            self.spool = spools[shard.number]
+            capture = self._read_share(progress, shard)
+            self.spool.flush()
+            return sharding.Share(
+                self.spool.index,
+                self.counts,
+                self.names,
+                self.problems,
+                capture,
+                self.secrets.missed_session,
+                self.secrets.remembers_sessions,
+            )
+
+        with sharding.Helpers(jobs, read) as helpers:
+            own = read(Shard(0, jobs), progress)
+            others = helpers.shares()
+        if others is not None and sharding.join(own, others):
+            for spool in spools[1:]:
+                self.spool.take_over(spool)
+            return own.capture
+        for spool in spools[1:]:
+            spool.close()
+        return None
+
     def stream(self, lines: BinaryIO, progress: Progress = lambda size: None) -> None:
         """Write each exchange as a line of JSON as soon as it is complete, without attribution. Raises as `read`."""
-        self.spool.close()
         self._begin(lines)
         self._read_keylogs()
         self.files.insert(0, self._dissect(progress))
 
-    def _dissect(self, progress: Progress) -> FileDigest:
+    def _dissect(self, progress: Progress, shard: Shard = WHOLE) -> FileDigest:
         """Read the capture once, from its beginning to its end."""
         with _opened(self.capture) as file:
-            source = DigestedSource(file, self.options.hash_algorithm, str(self.capture))
+            name = str(self.capture)
+            source = Source(file, name) if shard.number else DigestedSource(file, self.options.hash_algorithm, name)
             try:
                 reader = CaptureReader(cast(BinaryIO, source), str(self.capture))
             except CaptureError as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import queue
+import stat
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,9 @@ from typing import Any, BinaryIO, Final
 from pcapng_utils.errors import unreadable
 
 _HASHED_AT_ONCE: Final = 2 << 20
+_READ_AT_ONCE: Final = 8 << 20
+
+Hashes = tuple["hashlib._Hash", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,61 +39,131 @@ def file_digest(path: Path, algorithm: str) -> FileDigest:
         return source.finish(path.name)
 
 
-class DigestedSource:
-    """A binary stream that is hashed while it is read.
+class Source:
+    """A binary stream whose errors name it."""
 
-    The hashing is done by a thread of its own: hashlib works outside the interpreter's lock, so that it costs the
-    reader next to nothing where there is a second core. The thread gets much at a time, for it has to wait for that
-    lock whenever it wants more.
-    """
-
-    def __init__(self, source: BinaryIO, algorithm: str, name: str) -> None:
-        """`name` is what messages call it. Raises ValueError for an algorithm that hashlib does not know."""
+    def __init__(self, source: BinaryIO, name: str) -> None:
+        """`name` is what messages call it."""
         # From a pipe, what is there: nobody should wait for the rest.
         self._read = getattr(source, "read1", source.read)
         self._name = name
-        self._hashes = [hashlib.sha256(), hashlib.new(algorithm, usedforsecurity=False)]
-        self._size = 0
-        self._waiting: list[bytes] = []
-        self._due = _HASHED_AT_ONCE
-        """Size at which what waits goes to the thread."""
-        self._pieces: queue.Queue[bytes] = queue.Queue(maxsize=2)
-        self._thread = threading.Thread(target=self._work, name="digests", daemon=True)
-        self._thread.start()
+        self.size = 0
+        """Bytes read so far."""
 
     def read(self, size: int = -1) -> bytes:
         """As a stream's; what goes wrong is raised as InputError."""
         try:
-            data = self._read(size)
+            data: bytes = self._read(size)
         except OSError as error:
             raise unreadable(self._name, error) from None
-        if data:
-            self._size += len(data)
-            self._waiting.append(data)
-            if self._size >= self._due:
-                self._hand_over()
+        self.size += len(data)
         return data
 
     def skip_rest(self) -> None:
-        """Read to the end, for the digests alone."""
+        """Read to the end, for its size and digests alone."""
         while self.read(1 << 20):
             pass
 
     def finish(self, name: str) -> FileDigest:
+        """What is known of what was read."""
+        return FileDigest(name, self.size, "", "")
+
+
+class DigestedSource(Source):
+    """A binary stream that is hashed while it is read.
+
+    The hashing is done by a thread of its own: hashlib works outside the interpreter's lock, so that it costs the
+    reader next to nothing where there is a second core.
+    """
+
+    def __init__(self, source: BinaryIO, algorithm: str, name: str) -> None:
+        """Raises ValueError for an algorithm that hashlib does not know."""
+        super().__init__(source, name)
+        self._hashes = (hashlib.sha256(), hashlib.new(algorithm, usedforsecurity=False))
+        self._hasher = _Follower(source, self._hashes) if _is_file(source) else _Taker(self._hashes)
+
+    def read(self, size: int = -1) -> bytes:
+        data = super().read(size)
+        self._hasher.take(data)
+        return data
+
+    def finish(self, name: str) -> FileDigest:
         """Wait for the digests. What was not read does not count."""
-        if self._waiting:
+        self._hasher.finish(self.size)
+        sha256, other = self._hashes
+        return FileDigest(name, self.size, sha256.hexdigest(), other.hexdigest())
+
+
+class _Taker(threading.Thread):
+    """Hashes what it is given: much at a time, for it has to wait for the lock whenever it wants more."""
+
+    def __init__(self, hashes: Hashes) -> None:
+        super().__init__(name="digests", daemon=True)
+        self._hashes = hashes
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
+        self._pieces: queue.Queue[bytes] = queue.Queue(maxsize=2)
+        self.start()
+
+    def take(self, data: bytes) -> None:
+        self._waiting.append(data)
+        self._waiting_size += len(data)
+        if self._waiting_size >= _HASHED_AT_ONCE:
+            self._hand_over()
+
+    def finish(self, size: int) -> None:
+        if self._waiting_size:
             self._hand_over()
         self._pieces.put(b"")
-        self._thread.join()
-        sha256, other = self._hashes
-        return FileDigest(name, self._size, sha256.hexdigest(), other.hexdigest())
+        self.join()
 
     def _hand_over(self) -> None:
         self._pieces.put(b"".join(self._waiting))
         self._waiting.clear()
-        self._due = self._size + _HASHED_AT_ONCE
+        self._waiting_size = 0
 
-    def _work(self) -> None:
+    def run(self) -> None:
         while data := self._pieces.get():
-            for digest in self._hashes:
-                digest.update(data)
+            for one in self._hashes:
+                one.update(data)
+
+
+class _Follower(threading.Thread):
+    """Hashes a file that another thread reads, which costs that one nothing at all: it reads the file for itself."""
+
+    def __init__(self, file: BinaryIO, hashes: Hashes) -> None:
+        super().__init__(name="digests", daemon=True)
+        self._file = file
+        self._own = os.dup(file.fileno())
+        self._hashes = hashes
+        self._start = self._place = file.tell()
+        self._end = os.fstat(self._own).st_size
+        self.start()
+
+    def take(self, data: bytes) -> None:
+        """Nothing is to be done."""
+
+    def finish(self, size: int) -> None:
+        self.join()
+        self._hash(self._file.fileno(), self._start + size)  # the file may have grown since
+
+    def run(self) -> None:
+        try:
+            self._hash(self._own, self._end)
+        finally:
+            os.close(self._own)
+
+    def _hash(self, descriptor: int, end: int) -> None:
+        view = memoryview(bytearray(min(_READ_AT_ONCE, max(end - self._place, 0))))
+        while self._place < end and (count := os.preadv(descriptor, [view[: end - self._place]], self._place)):
+            for one in self._hashes:
+                one.update(view[:count])
+            self._place += count
+
+
+def _is_file(source: BinaryIO) -> bool:
+    """Whether it can be read twice at the same time."""
+    try:
+        return hasattr(os, "preadv") and stat.S_ISREG(os.fstat(source.fileno()).st_mode)
+    except OSError:
+        return False

@@ -17,6 +17,7 @@ from pcapng_utils.har.connections import connection_fields, decryption_state, tl
 from pcapng_utils.har.entry import Entry, EntryBuilder
 from pcapng_utils.har.problems import ProblemLog
 from pcapng_utils.har.spool import StoredConnection, encode_fields
+from pcapng_utils.har.waits import Lookup
 from pcapng_utils.http.body import Body, BodyMemory
 from pcapng_utils.http.exchange import Exchange, Message
 from pcapng_utils.layers import DatagramLayer, Problem, SegmentLayer
@@ -24,9 +25,10 @@ from pcapng_utils.net.dns import DnsExchange, over_https, query_in_target
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.net.names import Names
 from pcapng_utils.net.network import Network
+from pcapng_utils.net.shards import WHOLE, Shard
 from pcapng_utils.pipeline.conversation import Conversation, Services
-from pcapng_utils.pipeline.lookups import Lookups, dns_row
-from pcapng_utils.tls.keylog import SecretStore
+from pcapng_utils.pipeline.lookups import dns_row, lookup_of
+from pcapng_utils.tls.keylog import IN_CAPTURE, SecretStore
 
 if TYPE_CHECKING:
     from pcapng_utils.quic.router import QuicRouter
@@ -53,6 +55,9 @@ class Sink(Protocol):
 
     def append_dns(self, time: int, row: dict[str, Any]) -> None: ...
 
+    def append_lookup(self, client: str, address: str, lookup: Lookup) -> None:
+        """An answer that connections may wait for."""
+
 
 class BuilderOptions(NamedTuple):
     bodies: bool = True
@@ -74,12 +79,23 @@ class Counts:
     exchanges: Counter[str] = field(default_factory=Counter)
     """By protocol."""
 
+    def join(self, other: Counts) -> None:
+        """Add what another reader of the same packets has counted of other flows."""
+        self.connections.update(other.connections)
+        self.exchanges.update(other.exchanges)
+
 
 class Dissection:
     """Feed it the events of a capture, then `close` it; the results are in the spool."""
 
     def __init__(
-        self, sink: Sink, secrets: SecretStore, names: Names, problems: ProblemLog, builder: BuilderOptions
+        self,
+        sink: Sink,
+        secrets: SecretStore,
+        names: Names,
+        problems: ProblemLog,
+        builder: BuilderOptions,
+        shard: Shard = WHOLE,
     ) -> None:
         self.counts = Counts()
         self.secrets_came_late = False
@@ -99,9 +115,8 @@ class Dissection:
             secrets, self._new_body, self._emit, problems.add, self._on_dns, self._quic_knows, self._quic_router
         )
         self._router: QuicRouter | None = None
-        self._lookups = Lookups()
         self._conversations: dict[str, Conversation] = {}
-        self._network = Network(self._on_flow, self._on_flow_end, problems.add)
+        self._network = Network(self._on_flow, self._on_flow_end, problems.add, shard=shard)
 
     def feed(self, event: CaptureEvent) -> None:
         if isinstance(event, PacketBatch):
@@ -116,7 +131,7 @@ class Dissection:
             self._problems.add(event)
         elif isinstance(event, Secrets):
             known = len(self._secrets)
-            self._secrets.add_keylog(event.text, "the capture")
+            self._secrets.add_keylog(event.text, IN_CAPTURE)
             self.secrets_came_late |= self.counts.packets > 0 and len(self._secrets) > known
         elif isinstance(event, ResolvedName):
             self._names.learn_block(event.address, event.name)
@@ -149,11 +164,9 @@ class Dissection:
             conversation.report(fault(error, "an exchange was left out", _frame_of(exchange)))
 
     def _add(self, exchange: Exchange, conversation: Conversation) -> None:
-        if not conversation.exchanges:
-            conversation.lookup = self._lookups.take(conversation.flow)
         conversation.exchanges += 1
         self._look_for_dns(exchange, conversation)
-        entry, problems = self._builder.build(exchange, conversation.flow, conversation.tls, conversation.lookup)
+        entry, problems = self._builder.build(exchange, conversation.flow, conversation.tls)
         for text in problems:
             conversation.report(Problem("body-not-decoded", text, frame=_frame_of(exchange)))
         for enrich in self.enrichers:
@@ -170,8 +183,11 @@ class Dissection:
 
     def _on_dns(self, exchange: DnsExchange) -> None:
         self._names.learn_dns(exchange)
-        self._lookups.add(exchange)
         self._sink.append_dns(exchange.time, dns_row(exchange))
+        lookup = lookup_of(exchange)
+        if lookup is not None:
+            for address in exchange.addresses():
+                self._sink.append_lookup(exchange.client, address, lookup)
 
     def _look_for_dns(self, exchange: Exchange, conversation: Conversation) -> None:
         """DNS over HTTPS (RFC 8484)."""

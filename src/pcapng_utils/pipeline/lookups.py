@@ -1,46 +1,41 @@
-"""DNS exchanges: what they say to the names, to `log._dns`, and to the connections that were opened after them."""
+"""DNS exchanges as rows of `log._dns`, and the look-ups that connections wait for as they are opened."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pcapng_utils.har.timings import iso_time, seconds
+from pcapng_utils.har.waits import FRESH, Lookup
 from pcapng_utils.net.dns import DnsExchange
-from pcapng_utils.net.flow import Flow
 
-#: A connection that is opened later than this after the answer (ns) had the name from a cache.
-_FRESH: Final = 5_000_000_000
 _REMEMBERED: Final = 20_000
 
 
-class Lookup(NamedTuple):
-    """When a name was asked for and answered, in ns."""
-
-    asked: int
-    answered: int
-
-
-class Lookups:
-    """Answers that no connection has used so far."""
+class FreshLookups:
+    """Answers that no connection has used so far: `Waits` for those who cannot wait for the end."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[tuple[str, str], Lookup] = OrderedDict()
 
-    def add(self, exchange: DnsExchange) -> None:
-        if exchange.asked is None or exchange.answered is None or exchange.answered < exchange.asked:
-            return
-        for address in exchange.addresses():
-            self._waiting[exchange.client, address] = Lookup(exchange.asked, exchange.answered)
+    def add(self, client: str, address: str, lookup: Lookup) -> None:
+        self._waiting[client, address] = lookup
         while len(self._waiting) > _REMEMBERED:
             self._waiting.popitem(last=False)
 
-    def take(self, flow: Flow) -> Lookup | None:
-        """The look-up that a connection waited for: the next one to the same address did not."""
-        lookup = self._waiting.get((flow.client.ip, flow.server.ip))
-        if lookup is None or not 0 <= flow.first - lookup.answered <= _FRESH:
+    def take(self, client: str, server: str, opened: int) -> Lookup | None:
+        """The look-up that a connection waited for which was opened at that time (ns)."""
+        lookup = self._waiting.get((client, server))
+        if lookup is None or not 0 <= opened - lookup.answered <= FRESH:
             return None
-        return self._waiting.pop((flow.client.ip, flow.server.ip))
+        return self._waiting.pop((client, server))
+
+
+def lookup_of(exchange: DnsExchange) -> Lookup | None:
+    """None if there was no answer, or no question before it."""
+    if exchange.asked is None or exchange.answered is None or exchange.answered < exchange.asked:
+        return None
+    return Lookup(exchange.asked, exchange.answered)
 
 
 def dns_row(exchange: DnsExchange) -> dict[str, Any]:

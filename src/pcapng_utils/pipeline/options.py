@@ -70,6 +70,8 @@ class Options:
     ensure_ascii: bool = False
     hash_algorithm: str = "sha1"
     """Of the digests whose names say which algorithm made them."""
+    jobs: int = 1
+    """Processes that read the capture; what they find does not depend on how many they are."""
 
     def to_har(self) -> dict[str, Any]:
         """What was asked, where it is not the default: `creator._metadata.options`."""

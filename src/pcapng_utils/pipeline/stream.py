@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pcapng_utils.har.body import WriteBlob
 from pcapng_utils.har.entry import Entry
 from pcapng_utils.har.spool import Spool, StoredConnection, stored_entry
+from pcapng_utils.har.waits import Lookup
 from pcapng_utils.har.writer import Annotations, HarWriter
 from pcapng_utils.net.names import Names
 from pcapng_utils.pipeline.examining import examine
+from pcapng_utils.pipeline.lookups import FreshLookups
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.pipeline.output import add_names
 
@@ -31,6 +33,7 @@ class LineSink:
         self._options = options
         self._examination = examination
         self._writer = HarWriter(out, indent=0, ensure_ascii=options.ensure_ascii)
+        self._lookups = FreshLookups()
         self._count = 0
 
     @property
@@ -41,6 +44,8 @@ class LineSink:
         return self._spool.new_file()
 
     def append(self, entry: Entry) -> int:
+        if entry.first and (lookup := self._lookups.take(entry.client.ip, entry.server.ip, entry.opened)) is not None:
+            entry.opening = entry.opening._replace(asked=lookup.asked, answered=lookup.answered)
         stored = stored_entry(entry)
         if self._options.filters.admits(entry.timeline.begin, {entry.url_host, entry.server.ip}, set(entry.processes)):
             late = Annotations()
@@ -62,3 +67,6 @@ class LineSink:
 
     def append_dns(self, time: int, row: dict[str, Any]) -> None:
         pass
+
+    def append_lookup(self, client: str, address: str, lookup: Lookup) -> None:
+        self._lookups.add(client, address, lookup)

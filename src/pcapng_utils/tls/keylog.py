@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from binascii import unhexlify
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
@@ -39,6 +40,10 @@ _MAX_PACKED: Final = 1 << 14
 _MAX_SECRET: Final = 1 << 12
 
 
+IN_CAPTURE: Final = "the capture"
+"""The source of secrets that the capture itself carries."""
+
+
 class SecretStore:
     """All secrets at hand, from all key logs, by client random and label."""
 
@@ -54,10 +59,19 @@ class SecretStore:
         self._packed: dict[bytes, bytes] = {}
         self._premasters: dict[bytes, bytes] = {}
         self._sessions: dict[bytes, bytes] = {}
+        self.missed_session = False
+        """A session was asked for that is not remembered."""
 
     def __len__(self) -> int:
         """Client randoms that have a secret."""
         return len(self._packed)
+
+    def begin(self) -> None:
+        """A capture is read from its beginning, maybe not for the first time: what it said of its sessions, and what
+        was wrong with the lines in it, is forgotten."""
+        self._sessions.clear()
+        self.missed_session = False
+        self.bad_lines -= self.bad_lines_by_source.pop(IN_CAPTURE, 0)
 
     def add_keylog(self, text: bytes, source: str) -> None:
         """Take in key log text, whole lines of it. Blank lines, comments and labels unknown are passed over; lines
@@ -75,7 +89,7 @@ class SecretStore:
             return False
         label = words[0]
         try:
-            key, secret = bytes.fromhex(words[1].decode("ascii")), bytes.fromhex(words[2].decode("ascii"))
+            key, secret = unhexlify(words[1]), unhexlify(words[2])
         except ValueError:
             return False
         if label == b"RSA":
@@ -140,7 +154,13 @@ class SecretStore:
 
     def recall(self, session: bytes) -> bytes | None:
         """The master secret kept for a session ID or ticket."""
-        return self._sessions.get(_session_key(session))
+        master = self._sessions.get(_session_key(session))
+        self.missed_session |= master is None
+        return master
+
+    @property
+    def remembers_sessions(self) -> bool:
+        return bool(self._sessions)
 
 
 def _session_key(session: bytes) -> bytes:

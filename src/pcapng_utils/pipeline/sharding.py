@@ -1,0 +1,105 @@
+"""Reading a capture with several processes.
+
+Each of them reads all of the capture and follows its share of the flows (see `Shard`); what it finds goes to a spool of
+its own, made beforehand, so that only the spool's index has to be handed over. The first share is this process's own.
+
+What flows tell one another makes no difference: names and look-ups are put in order once all are known, and problems
+belong to connections. One thing does: a TLS session whose secret stands in the handshake of another connection. Where
+one was missed, the shares cannot be joined, and the capture has to be read by one process.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Self
+
+from pcapng_utils.har.problems import ProblemLog
+from pcapng_utils.har.spool import Index
+from pcapng_utils.net.names import Names
+from pcapng_utils.net.shards import Shard
+from pcapng_utils.pipeline.digests import FileDigest
+from pcapng_utils.pipeline.dissection import Counts
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkProcess
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process found."""
+
+    index: Index
+    counts: Counts
+    names: Names
+    problems: ProblemLog
+    capture: FileDigest
+    missed_session: bool
+    remembers_sessions: bool
+
+
+def can_share() -> bool:
+    """Whether this system can make processes that begin with what is in memory here."""
+    return "fork" in multiprocessing.get_all_start_methods()
+
+
+def join(own: Share, others: Sequence[Share]) -> bool:
+    """Put all that was found into the first share; False if that would not be what one process would have found."""
+    shares = [own, *others]
+    for one in shares:
+        if one.missed_session and any(other.remembers_sessions for other in shares if other is not one):
+            return False
+    for other in others:
+        own.index.join(other.index)
+        own.counts.join(other.counts)
+        own.names.join(other.names)
+        if not own.problems.join(other.problems):
+            return False
+    return True
+
+
+class Helpers:
+    """Processes that read the other shares. Use as a context manager: none of them outlives it."""
+
+    def __init__(self, jobs: int, read: Callable[[Shard], Share]) -> None:
+        """`read` reads one share, in a process that is a copy of this one."""
+        context = multiprocessing.get_context("fork")
+        self._running: list[tuple[ForkProcess, Connection]] = []
+        gc.freeze()  # so that collections in either process do not take apart what they share
+        for number in range(1, jobs):
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(target=_help, args=(sender, read, Shard(number, jobs)), daemon=True)
+            process.start()
+            sender.close()
+            self._running.append((process, receiver))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for process, receiver in self._running:
+            receiver.close()
+            process.terminate()
+            process.join()
+
+    def shares(self) -> list[Share] | None:
+        """What they found, in the order of their numbers; None if one of them came to grief."""
+        shares = []
+        for _, receiver in self._running:
+            try:
+                shares.append(receiver.recv())
+            except EOFError:
+                return None
+        return shares
+
+
+def _help(sender: Connection, read: Callable[[Shard], Share], shard: Shard) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process ends it
+    sender.send(read(shard))
+    sender.close()
