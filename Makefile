@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A command that the tests run, and the package that brings it.
 SYSTEM := tcpdump:tcpdump tshark:tshark dumpcap:wireshark-common ip:iproute2 nginx:nginx curl:curl openssl:openssl chromium:chromium
 
-.PHONY: venv system readers test lint demo bench fuzz corpus fixtures clean
+.PHONY: venv system readers test lint demo report-ui report-ui-check bench fuzz corpus fixtures clean
 
 venv: .venv/installed
 
@@ -45,6 +45,18 @@ demo: venv
 	@mkdir -p out
 	$(BIN)/pcapng-utils convert --force examples/experiment -o out/demo.har
 
+# The program of the report, from report-ui/ into one file that ships: needs Node 20 or later; nothing else does.
+report-ui: report-ui/node_modules/.package-lock.json
+	cd report-ui && npm run --silent check && npm run --silent build
+
+# The file that ships is the one that the source makes.
+report-ui-check: report-ui/node_modules/.package-lock.json
+	cd report-ui && npm run --silent check && OUT_DIR=../out/report-ui npm run --silent build
+	cmp out/report-ui/page.html src/pcapng_utils/report/page.html
+
+report-ui/node_modules/.package-lock.json: report-ui/package-lock.json
+	cd report-ui && npm ci --silent --no-audit --no-fund
+
 # Half an hour, and 10 GB of disk. `.venv/bin/python -m benchmarks.speed --scale 0.05` is over in two minutes.
 bench: venv system
 	$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md
@@ -66,4 +78,4 @@ fixtures: venv system
 	$(BIN)/python -m lab make experiment-small -o examples/experiment
 
 clean:
-	rm -rf .venv .venv-mitmproxy node_modules out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-mitmproxy node_modules report-ui/node_modules out .mypy_cache .ruff_cache .pytest_cache .hypothesis

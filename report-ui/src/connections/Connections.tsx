@@ -180,10 +180,15 @@ function columnsFor(report: Report): Column<ConnectionRow>[] {
   ];
 }
 
+const READ = new Map([
+  ["yes", ["s2", "yes"]],
+  ["partly", ["s3", "in part"]],
+  ["no", ["s4", "no"]],
+]);
+
 export function Read({ connection }: { connection: ConnectionRow }) {
-  const { decrypted } = connection;
-  const kind = { yes: "s2", partly: "s3", no: "s4" }[decrypted] ?? "none";
-  return <span class={`status ${kind}`}>{{ yes: "yes", partly: "in part", no: "no" }[decrypted] ?? "clear"}</span>;
+  const [kind, text] = READ.get(connection.decrypted) ?? ["none", "clear"];
+  return <span class={`status ${kind}`}>{text}</span>;
 }
 
 const narrow = (connection: ConnectionRow) => <Card connection={connection} />;

@@ -158,7 +158,7 @@ function Sender({ report, exchange }: { report: Report; exchange: Exchange }) {
   );
 }
 
-const LONGEST_SENDER = 26;
+const LONGEST_SENDER = 23;
 
 /** Packages differ at their ends. */
 const tail = (name: string): string => (name.length > LONGEST_SENDER ? `…${name.slice(1 - LONGEST_SENDER)}` : name);
