@@ -8,8 +8,9 @@ not seen to pipeline has one request open at a time.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from pcapng_utils.http.exchange import Emit, Exchange, Request, Response
 from pcapng_utils.layers import Problem, Report
@@ -21,8 +22,7 @@ _UNANSWERED: Final = "an HTTP/1 client sent more requests than can wait for a re
 _NOTHING_READ: Final = "an HTTP/1 stream breaks off inside a request line, and nothing answers it"
 
 
-@dataclass(slots=True, eq=False)
-class Turn:
+class Turn(Struct, eq=False):
     """An exchange in the making."""
 
     exchange: Exchange

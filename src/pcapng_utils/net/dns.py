@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+import msgspec
 
 from pcapng_utils.layers import CLIENT, SERVER, Problem, Report, Stamp
 from pcapng_utils.net.dns_message import BadMessageError, DnsAnswer, DnsMessage, parse
@@ -25,8 +26,7 @@ _ADDRESS_TYPES: Final = ("A", "AAAA")
 TRANSPORTS: Final = {53: "udp", 5353: "mdns", 5355: "llmnr"}
 
 
-@dataclass(frozen=True, slots=True)
-class DnsExchange:
+class DnsExchange(msgspec.Struct, frozen=True):
     """A question and its answer; either may be missing from the capture, never both."""
 
     name: str

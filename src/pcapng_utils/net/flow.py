@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+from msgspec import Struct, field
 
 from pcapng_utils.layers import DatagramLayer, SegmentLayer
 
@@ -13,8 +14,7 @@ class Endpoint(NamedTuple):
     port: int
 
 
-@dataclass(slots=True, eq=False)
-class Flow:
+class Flow(Struct, eq=False):
     """Who talked to whom, when, and how much; kept up to date by the network layer while packets come."""
 
     id: str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from pcapng_utils.net.flow import Endpoint
 
 
-@dataclass(slots=True)
-class QuicFacts:
+class QuicFacts(Struct):
     """Filled in as packets are seen. Times in ns."""
 
     version: str | None = None

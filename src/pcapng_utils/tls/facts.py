@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Struct, frozen=True):
     """A server's (or client's) certificate; fields that cannot be read are empty."""
 
     subject: str
@@ -20,8 +19,7 @@ class Certificate:
     """Hex digest of the DER form."""
 
 
-@dataclass(slots=True)
-class TlsFacts:
+class TlsFacts(Struct):
     """Filled in as the handshake is seen. Times in ns, None where not seen."""
 
     version: str | None = None
