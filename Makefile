@@ -29,6 +29,8 @@ lint: venv
 	$(BIN)/mypy
 
 test: venv system readers lint
+	@if $(MAKE) --silent report-ui/node_modules/.package-lock.json; then $(MAKE) --silent report-ui-check; \
+	else echo "not checked, for want of npm or its packages: whether report-ui/ makes the page that ships" >&2; fi
 	$(BIN)/pytest -n 2
 
 # Programs of others that the tests have read a HAR. mitmproxy pins what we do not: it gets an environment of its own.
@@ -44,6 +46,7 @@ node_modules/har-schema/package.json:
 demo: venv
 	@mkdir -p out
 	$(BIN)/pcapng-utils convert --force examples/experiment -o out/demo.har
+	$(BIN)/pcapng-utils report --force --system-frames py.,truth. examples/experiment -o $(CURDIR)/out/demo.html
 
 # The program of the report, from report-ui/ into one file that ships: needs Node 20 or later; nothing else does.
 report-ui: report-ui/node_modules/.package-lock.json
