@@ -82,16 +82,7 @@ export function passes(exchange: Exchange, filter: Filter): boolean {
 }
 
 export type SortKey =
-  | "index"
-  | "time"
-  | "sender"
-  | "method"
-  | "url"
-  | "status"
-  | "type"
-  | "size"
-  | "duration"
-  | "confidence";
+  "index" | "time" | "sender" | "method" | "url" | "status" | "type" | "size" | "duration" | "confidence";
 
 export interface Sort {
   key: SortKey;

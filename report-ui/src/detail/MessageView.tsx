@@ -7,8 +7,7 @@ import { Loaded, useLoaded } from "../ui/loading";
 import { BodyView } from "./BodyView";
 
 type Props = { number: number } & (
-  | { side: "request"; message: RequestMessage }
-  | { side: "response"; message: ResponseMessage }
+  { side: "request"; message: RequestMessage } | { side: "response"; message: ResponseMessage }
 );
 
 export function MessageView({ side, message, number }: Props) {
