@@ -32,6 +32,10 @@ class Packet:
         return _ETHERNET, tcp + (self.data[tcp + 12] >> 4) * 4
 
     @property
+    def is_tcp(self) -> bool:
+        return self._headers is not None
+
+    @property
     def payload(self) -> bytes:
         headers = self._headers
         if headers is None:

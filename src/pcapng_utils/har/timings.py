@@ -105,7 +105,7 @@ def _handshakes(opening: Opening) -> tuple[int, int, int | None]:
     if syn is None or established is None or established < syn:
         return ssl, ssl, finished if ssl >= 0 else None
     ready = finished if ssl >= 0 and finished is not None and finished >= established else established
-    return ready - syn, ssl, ready
+    return ready - syn, min(ssl, ready - syn), ready  # packets out of order may have put one before the other
 
 
 def _transfer(timeline: Timeline) -> tuple[int, int, int]:

@@ -307,6 +307,7 @@ class Stream:
         exchange = self.exchange
         if self._held:
             self._release(Stream._append)
+        self._forget_unseen()
         if exchange.request is None and exchange.response is None:
             if not exchange.interim:
                 return
@@ -327,6 +328,14 @@ class Stream:
         if exchange.websocket is None:
             self._services.emit(exchange)
 
+    def _forget_unseen(self) -> None:
+        """A message of which nothing is known but that it was lost was not captured."""
+        exchange = self.exchange
+        if exchange.request is not None and _is_unseen(exchange.request):
+            exchange.request = None
+        if exchange.response is not None and _is_unseen(exchange.response):
+            exchange.response = None
+
     def _judge(self, direction: int) -> None:
         """Say of a message that did not end in sight that it is not whole, unless its length proves that it is."""
         message = self._existing(direction)
@@ -338,6 +347,10 @@ class Stream:
             message.lacks("truncated")
         if self._doubtful[direction]:
             message.lacks("lost-bytes")
+
+
+def _is_unseen(message: Message) -> bool:
+    return not message.frames and "headers-unknown" in message.incomplete
 
 
 def _opens_tunnel(response: Response) -> bool:

@@ -1,0 +1,164 @@
+"""Captures cut short, with bits flipped, with packets lost or out of order: a HAR in which all is well, or a sentence.
+
+The invariants of tests/har hold of every HAR, whatever was done to the capture.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pcapng_utils.errors import InputError
+from pcapng_utils.pipeline.convert import Conversion
+from pcapng_utils.pipeline.options import Options
+from tests.har.invariants import violations
+from tests.whole.editing import Packet, jumbled, read, write
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+LONG = bool(os.environ.get("PCAPNG_UTILS_LONG_TESTS"))
+STEP = 97
+CUTS = 4
+"""Places at which a fixture is cut in the short version of the test, of all those that are `STEP` bytes apart."""
+ROUNDS = 40 if LONG else 2
+NAMES = sorted(folder.name for folder in FIXTURES.iterdir() if folder.is_dir())
+#: Connections of which none takes a session from another, and all are TCP over IPv4.
+INDEPENDENT = (
+    "chromium-http1",
+    "codings",
+    "http1",
+    "http1-odd",
+    "http2",
+    "http2-odd",
+    "nginx",
+    "tls-ciphers",
+    "websocket",
+)
+
+
+@cache
+def capture_of(name: str) -> bytes:
+    return next((FIXTURES / name).glob("traffic.*")).read_bytes()
+
+
+def convert(path: Path, name: str) -> dict[str, Any]:
+    """The HAR of a damaged fixture. Raises InputError."""
+    keylog = FIXTURES / name / "sslkeylog.txt"
+    out = io.BytesIO()
+    with Conversion(path, Options(keylogs=(keylog,) if keylog.exists() else (), indent=0)) as conversion:
+        conversion.read()
+        conversion.write_to(out)
+    har: dict[str, Any] = json.loads(out.getvalue())
+    assert list(violations(har)) == []
+    return har
+
+
+def check(path: Path, name: str, data: bytes) -> dict[str, Any] | None:
+    path.write_bytes(data)
+    try:
+        return convert(path, name)
+    except InputError as error:
+        assert str(path) in str(error)
+        return None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cut_short(tmp_path: Path, name: str) -> None:
+    data = capture_of(name)
+    places = range(0, len(data), STEP)
+    chosen = places if LONG else [0, *random.Random(name).sample(places, CUTS)]
+    header = 24 if name != "formats-pcapng" else 28
+    for place in chosen:
+        har = check(tmp_path / "x.pcap", name, data[:place])
+        assert har is not None or place < header, f"cut at {place}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bits_flipped(tmp_path: Path, name: str) -> None:
+    rng = random.Random(name)
+    for _ in range(ROUNDS):
+        data = bytearray(capture_of(name))
+        for _ in range(rng.choice((1, 20, 400))):
+            data[rng.randrange(24, len(data))] ^= 1 << rng.randrange(8)
+        check(tmp_path / "x.pcap", name, bytes(data))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "formats-pcapng"])
+def test_packets_shuffled_and_dropped(tmp_path: Path, name: str) -> None:
+    rng = random.Random(name)
+    packets = read(FIXTURES / name / "traffic.pcap")
+    for _ in range(ROUNDS):
+        kept = [packet for packet in packets if rng.random() < rng.choice((0.5, 0.9, 0.99))]
+        moved = rng.sample(kept, len(kept)) if rng.random() < 0.3 else jumbled(kept, rng.getrandbits(32), 30)
+        write(tmp_path / "x.pcap", moved)
+        convert(tmp_path / "x.pcap", name)
+
+
+def flipped(packet: Packet, rng: random.Random) -> list[Packet]:
+    """Bits of the payload are other ones."""
+    data = bytearray(packet.data)
+    for _ in range(8 if len(data) > 54 else 0):
+        data[rng.randrange(54, len(data))] ^= 1 << rng.randrange(8)
+    return [replace(packet, data=bytes(data))]
+
+
+def dropped(packet: Packet, rng: random.Random) -> list[Packet]:
+    return [packet] if rng.random() < 0.7 else []
+
+
+def cut(packet: Packet, rng: random.Random) -> list[Packet]:
+    return [replace(packet, data=packet.data[: rng.randint(40, len(packet.data))])]
+
+
+def repeated_with_other_bytes(packet: Packet, rng: random.Random) -> list[Packet]:
+    return [packet, *flipped(packet, rng)]
+
+
+Damage = Callable[[Packet, random.Random], list[Packet]]
+
+
+@pytest.mark.parametrize("damage", [flipped, dropped, cut, repeated_with_other_bytes])
+@pytest.mark.parametrize("name", INDEPENDENT)
+def test_the_connections_that_were_not_damaged_come_out_unchanged(tmp_path: Path, name: str, damage: Damage) -> None:
+    rng = random.Random(name)
+    packets = read(FIXTURES / name / "traffic.pcap")
+    flows = sorted({packet.flow for packet in packets if packet.is_tcp}, key=sorted)
+    whole = convert(FIXTURES / name / "traffic.pcap", name)
+    for _ in range(ROUNDS // 2):
+        victims = set(rng.sample(flows, max(1, len(flows) // 3)))
+        edited = [
+            edited
+            for packet in packets
+            for edited in (damage(packet, rng) if packet.is_tcp and packet.flow in victims else [packet])
+        ]
+        write(tmp_path / "x.pcap", edited)
+        damaged = convert(tmp_path / "x.pcap", name)
+        ports = {int.from_bytes(end[4:], "big") for flow in victims for end in flow if end[4:] > b"\x80"}
+        assert sound(damaged, ports) == sound(whole, ports)
+
+
+def sound(har: dict[str, Any], ports: set[int]) -> list[str]:
+    """Entries of connections whose client has none of these ports, without the numbers of frames, and without names of
+    addresses, which connections tell of one another."""
+    entries = [
+        {**entry, "connection": None, "_sha1Id": None}
+        for entry in har["log"]["entries"]
+        if entry["request"]["_communication"]["src"]["port"] not in ports
+    ]
+    for entry in entries:
+        for side in ("request", "response"):
+            message = entry[side]
+            del message["_rawFramesNumbers"]
+            for end in message["_communication"].values():
+                del end["host"]
+        for message in entry.get("_webSocketMessages", ()):
+            message.pop("_rawFramesNumbers", None)
+    return sorted(json.dumps(entry, sort_keys=True) for entry in entries)
