@@ -11,6 +11,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pcapng_utils.cli.sizes import size
+
 if TYPE_CHECKING:
     from pcapng_utils.pipeline.options import Options
 
@@ -63,6 +65,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help="processes that read the capture (default: 1); the result is the same. One alone reads standard input, or "
         "what is to be joined with a trace",
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=size,
+        default="512M",
+        metavar="SIZE",
+        help="of what is open at a time (k, M, G; default: 512M): larger bodies wait in files, and connections beyond "
+        "it that are idle for longest are taken for ended",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
     parser.set_defaults(command=convert)
@@ -140,6 +150,7 @@ def convert(arguments: argparse.Namespace) -> int:
     from pcapng_utils.cli.summary import print_summary
     from pcapng_utils.errors import UsageError
     from pcapng_utils.pipeline.convert import Conversion
+    from pcapng_utils.pipeline.memory import LEAST
 
     capture, options = reading_options(arguments)
     output = output_path(arguments.output, capture, force=arguments.force)
@@ -147,6 +158,8 @@ def convert(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--min-confidence {arguments.min_confidence}: a probability, from 0 to 1, was expected.")
     if arguments.jobs < 1:
         raise UsageError(f"--jobs {arguments.jobs}: a number of processes was expected, 1 at least.")
+    if arguments.max_memory < LEAST:
+        raise UsageError(f"--max-memory {arguments.max_memory}: {LEAST // 1_000_000}M at least.")
     options = replace(
         options,
         **examination_options(arguments),
@@ -159,6 +172,7 @@ def convert(arguments: argparse.Namespace) -> int:
         indent=0 if arguments.compact else 2,
         filters=_filters(arguments),
         jobs=arguments.jobs,
+        max_memory=arguments.max_memory,
     )
     with Conversion(capture, options) as conversion, progress_bar(capture, quiet=arguments.quiet) as progress:
         if arguments.stream:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -16,13 +15,13 @@ from pcapng_utils.cli.convert import (
     examination_options,
     reading_options,
 )
+from pcapng_utils.cli.sizes import size
 
 if TYPE_CHECKING:
     from pcapng_utils.pipeline.options import Options
     from pcapng_utils.report.page import LeftOut
     from pcapng_utils.report.source import Har
 
-_UNITS: Final = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
 _DEVICE: Final = "device.json"
 
 
@@ -49,14 +48,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_redact_option(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
     parser.set_defaults(command=report)
-
-
-def size(text: str) -> int:
-    """A number of bytes: `64M`."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kMG]?)B?", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r}: a number of bytes was expected, such as 64M")
-    return int(float(match[1]) * _UNITS[match[2]])
 
 
 def report(arguments: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from pcapng_utils.net.shards import WHOLE, Shard
 from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, Source, file_digest
 from pcapng_utils.pipeline.dissection import BuilderOptions, Counts, Dissection
 from pcapng_utils.pipeline.examining import examination_of
+from pcapng_utils.pipeline.memory import Budget
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.pipeline.output import Annotate, AnnotateConnection, Output
 from pcapng_utils.pipeline.stream import LineSink
@@ -90,7 +91,8 @@ class Conversion:
         self._decryption = self._open_cipher_log()
         small_body = _SMALL_BODY_TO_CHANGE if self._decryption or self.options.redact else SMALL_BODY
         builder = BuilderOptions(self.options.bodies, small_body)
-        self._dissection = Dissection(sink, self.secrets, self.names, self.problems, builder, shard)
+        budget = Budget.of(self.options.max_memory // shard.total)
+        self._dissection = Dissection(sink, self.secrets, self.names, self.problems, builder, shard, budget)
         if self._decryption is not None:
             enrich = self._decryption.enrich_messages
             self._dissection.enrichers.append(lambda entry: enrich(entry.request, entry.response))

@@ -28,6 +28,7 @@ from pcapng_utils.net.network import Network
 from pcapng_utils.net.shards import WHOLE, Shard
 from pcapng_utils.pipeline.conversation import Conversation, Services
 from pcapng_utils.pipeline.lookups import dns_row, lookup_of
+from pcapng_utils.pipeline.memory import DEFAULT, Budget
 from pcapng_utils.tls.keylog import IN_CAPTURE, SecretStore
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ class BuilderOptions(NamedTuple):
     """Bytes of a body that enrichers get to see."""
 
 
+_BUDGET: Final = Budget.of(DEFAULT)
+
+
 @dataclass(slots=True)
 class Counts:
     """What the summary tells."""
@@ -96,6 +100,7 @@ class Dissection:
         problems: ProblemLog,
         builder: BuilderOptions,
         shard: Shard = WHOLE,
+        budget: Budget = _BUDGET,
     ) -> None:
         self.counts = Counts()
         self.secrets_came_late = False
@@ -109,14 +114,14 @@ class Dissection:
         self._secrets = secrets
         self._names = names
         self._problems = problems
-        self._memory = BodyMemory()
+        self._memory = BodyMemory(budget.bodies)
         self._builder = EntryBuilder(self._new_body, sink.write_blob if builder.bodies else None, builder.small_body)
         self._services = Services(
             secrets, self._new_body, self._emit, problems.add, self._on_dns, self._quic_knows, self._quic_router
         )
         self._router: QuicRouter | None = None
         self._conversations: dict[str, Conversation] = {}
-        self._network = Network(self._on_flow, self._on_flow_end, problems.add, shard=shard)
+        self._network = Network(self._on_flow, self._on_flow_end, problems.add, budget.network, shard)
 
     def feed(self, event: CaptureEvent) -> None:
         if isinstance(event, PacketBatch):

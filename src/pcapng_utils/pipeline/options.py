@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pcapng_utils.pipeline.memory import DEFAULT
+
 Attribution = Literal["alignment", "nearest", "none"]
 
 
@@ -72,6 +74,8 @@ class Options:
     """Of the digests whose names say which algorithm made them."""
     jobs: int = 1
     """Processes that read the capture; what they find does not depend on how many they are."""
+    max_memory: int = DEFAULT
+    """Bytes of memory that what is open at a time may take, in all processes together (see `Budget`)."""
 
     def to_har(self) -> dict[str, Any]:
         """What was asked, where it is not the default: `creator._metadata.options`."""

@@ -10,6 +10,7 @@ one was missed, the shares cannot be joined, and the capture has to be read by o
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
 import signal
@@ -101,5 +102,6 @@ def _help(sender: Connection, read: Callable[[Shard], Share], shard: Shard) -> N
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process ends it
-    sender.send(read(shard))
+    with contextlib.suppress(Exception):  # the process that asked reads by itself then, and says what is wrong
+        sender.send(read(shard))
     sender.close()
