@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -220,13 +221,24 @@ def test_a_folder_that_cannot_be_written(folder: Path, small_disk: Path) -> None
     assert str(small_disk / "out.har") in message and "Read-only" in message
 
 
+def wait_until_signals_are_caught(process: subprocess.Popen[bytes]) -> None:
+    """Until the command has begun: before, a signal ends the interpreter, which has nothing to clean up."""
+    for _ in range(1000):
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        caught = int(re.findall(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)[0], 16)
+        if caught >> (signal.SIGHUP - 1) & 1:
+            return
+        time.sleep(0.02)
+    pytest.fail("the command did not begin within 20 s")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with start("convert", "-", "-o", tmp_path / "out.har") as process:
         assert process.stdin is not None and process.stderr is not None
         process.stdin.write(capture())
         process.stdin.flush()
-        time.sleep(0.5)
+        wait_until_signals_are_caught(process)
         process.send_signal(number)
         message = process.stderr.read()
     assert process.returncode == 128 + number or process.returncode == 128 + signal.SIGTERM
