@@ -29,7 +29,7 @@ from pcapng_utils.layers import CLIENT, SERVER
 
 _LEAST_VOTES: Final = 6.0
 """A clock with fewer votes is not believed on its own."""
-_TRIAL: Final = 1_500
+_TRIAL: Final = 500
 _TRIAL_ROUNDS: Final = 3
 _LARGEST_ZERO: Final = 100.0
 """Error of a clock that was not estimated that is taken out before aligning, in ms."""

@@ -18,8 +18,11 @@ from pcapng_utils.attribution.tracks import Track
 from pcapng_utils.layers import CLIENT, SERVER, UnitKind
 
 #: Units (and calls) that are learnt from, at most, in each direction.
-SAMPLE: Final = 6_000
-_ROUNDS: Final = 6
+SAMPLE: Final = 2_000
+#: The same for the first rounds, in which little is known.
+_FEW: Final = 500
+_ROUNDS: Final = 4
+_EARLY_ROUNDS: Final = 2
 #: A message whose call is at least so probable is in no doubt.
 _SURE: Final = 0.98
 _UNRELATED: Final = log(BACKGROUND)
@@ -33,12 +36,13 @@ class Engine:
         self._threads = Threads(thread_of)
 
     def learn(self, tracks: Sequence[Track], rounds: int = _ROUNDS) -> float:
-        """Teach the models; returns the log-likelihood of the writes, against none of them having to do with a unit."""
+        """Teach the models; returns the log-likelihood of the writes, in the last round, against none of them having to
+        do with a unit."""
         likelihood = 0.0
         everything = tracks
-        few = sample(everything, SAMPLE // 3)
+        few = sample(everything, _FEW)
         for turn in range(rounds):
-            tracks = few if turn < rounds // 2 else everything
+            tracks = few if turn < _EARLY_ROUNDS else everything
             learners = [Learner(model) for model in self.models]
             likelihood = 0.0
             for track in tracks:
@@ -46,8 +50,6 @@ class Engine:
                 learners[track.direction].see(track, track.posterior)
                 if track.direction == CLIENT:
                     likelihood += track.posterior.log_likelihood - len(track.calls) * _UNRELATED
-            if turn == rounds - 1:
-                break
             if turn:
                 self._threads.forget()
                 for track in tracks:
@@ -59,6 +61,8 @@ class Engine:
             # Both directions are logged by one collector; reads, of which several may fetch one unit and one several,
             # cannot tell a lost call from one that was not needed.
             self.models[SERVER].loss = self.models[CLIENT].loss
+            if turn == rounds - 1:
+                break
             for track in everything:
                 self._set_band(track)
                 if turn:
