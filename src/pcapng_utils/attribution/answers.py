@@ -22,7 +22,9 @@ _SHARED: Final = 20
 
 
 class Answers:
-    def __init__(self, log: OperationLog, min_confidence: float) -> None:
+    def __init__(self, log: OperationLog, min_confidence: float, idle: Sequence[float]) -> None:
+        """`idle`: of reads in each state (`Track.states`), how often they fetch nothing."""
+        self._idle = idle
         self._log = log
         self._min_confidence = min_confidence
         counts = Counter(log.stack_ids)
@@ -81,7 +83,7 @@ class Answers:
         """What the alignment cannot know of a call, as a factor of its probability."""
         known = order_known(track, call, self._unordered)
         if not self._is_telling(track.calls[call]):
-            known /= 1 + alike_but_idle(track, call, busy)
+            known /= 1 + alike_but_idle(track, call, busy, self._idle)
         return known
 
     def _same_code(self, track: Track, writes: Track, one: int, two: int) -> bool:

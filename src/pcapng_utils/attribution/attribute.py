@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
+from statistics import median
 from typing import Final
 
 from pcapng_utils.attribution.answers import Answers
@@ -82,6 +83,8 @@ class _Job:
         self._pairs: list[tuple[FlowKey, list[int]]] = []
         self._translated: set[int] = set()
         self._names = self._sites.names
+        self._first_read = 0.0
+        """How long after a write the first read usually comes, in ms."""
 
     def run(self) -> Result:
         given, source = self._find_clock()
@@ -167,7 +170,7 @@ class _Job:
     def _set_all(self, clock: Clock) -> Engine:
         """Give every track its calls under a clock, and begin to learn anew."""
         self._set_tracks(clock)
-        return Engine(self._names, self._log.threads.__getitem__)
+        return Engine(self._names, self._log.threads.__getitem__, self._first_read)
 
     def _set_tracks(self, clock: Clock) -> list[tuple[Track, Track]]:
         log = self._log
@@ -189,8 +192,8 @@ class _Job:
             self._share(self._calls[key], places, clock)
         reads = [pair[SERVER] for pair in self._tracks]
         couples = couple_reads(reads, len(self._sites), log.threads.__getitem__, log.stack_ids.__getitem__)
-        for pair in self._tracks:
-            mark_first_reads(*pair)
+        gaps = [gap for pair in self._tracks for gap in mark_first_reads(*pair)]
+        self._first_read = median(gaps) if gaps else 0.0
         self._names = [*self._sites.names, *(self._sites.names[one] for one, _ in couples)]
         return self._tracks
 
@@ -219,7 +222,7 @@ class _Job:
     # The answers
 
     def _conclude(self, engine: Engine, given: Clock, clock: Clock, source: ShiftSource) -> Result:
-        answers = Answers(self._log, self._settings.min_confidence)
+        answers = Answers(self._log, self._settings.min_confidence, engine.models[SERVER].idle)
         result = Result(ClockFound(source, 0.0, 0.0, 0, 0.0), {}, {})
         residuals = Residuals()
         busy = [pair for pair in self._tracks if pair[CLIENT].calls or pair[SERVER].calls]

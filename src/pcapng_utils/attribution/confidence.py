@@ -8,6 +8,7 @@ fetched nothing, any may have been the one that did. What is left is measured (b
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -59,14 +60,21 @@ def order_known(track: Track, call: int, unordered: float) -> float:
     return 1.0 - unordered * (1.0 - 1.0 / alike)
 
 
-def alike_but_idle(track: Track, call: int, busy: set[int | None]) -> int:
-    """Reads right before and behind a read, of its thread and site, that seem to have fetched nothing."""
+def alike_but_idle(track: Track, call: int, busy: set[int | None], idle: Sequence[float]) -> float:
+    """Reads right before and behind a read, of its thread and site, that seem to have fetched nothing.
+
+    `idle` says of each state of a call how often those in it fetch nothing: a neighbour in a state in which that is
+    usual counts for less than one.
+    """
     if track.direction != SERVER:
-        return 0
+        return 0.0
     neighbours = (
         (call - 1, call > 0 and track.same_thread[call]),
         (call + 1, call + 1 < len(track.calls) and track.same_thread[call + 1]),
     )
+    own = 1.0 - idle[track.states[call]]
     return sum(
-        1 for other, same in neighbours if same and track.sites[other] == track.sites[call] and other not in busy
+        min(1.0, (1.0 - idle[track.states[other]]) / own)
+        for other, same in neighbours
+        if same and track.sites[other] == track.sites[call] and other not in busy
     )

@@ -14,7 +14,7 @@ from pcapng_utils.attribution.align import Band, align
 from pcapng_utils.attribution.learning import Learner
 from pcapng_utils.attribution.model import BACKGROUND, Model
 from pcapng_utils.attribution.threads import Threads
-from pcapng_utils.attribution.tracks import Track
+from pcapng_utils.attribution.tracks import RESOLUTION, Track
 from pcapng_utils.layers import CLIENT, SERVER, UnitKind
 
 #: Units (and calls) that are learnt from, at most, in each direction.
@@ -23,6 +23,8 @@ SAMPLE: Final = 2_000
 _FEW: Final = 500
 _ROUNDS: Final = 4
 _EARLY_ROUNDS: Final = 2
+#: Share of the reads that another like them must follow for reads that fail to be looked for.
+_TRIED: Final = 0.2
 #: A message whose call is at least so probable is in no doubt.
 _SURE: Final = 0.98
 _UNRELATED: Final = log(BACKGROUND)
@@ -31,8 +33,12 @@ SCALE: Final = 15.0
 
 
 class Engine:
-    def __init__(self, names: Sequence[UnitKind], thread_of: Callable[[int], int]) -> None:
+    def __init__(self, names: Sequence[UnitKind], thread_of: Callable[[int], int], first_read: float = 0.0) -> None:
+        """`first_read`: how long after a write a read usually comes, in ms; 0: not known."""
+        self._names = names
         self.models = [Model(direction, names, SCALE) for direction in (CLIENT, SERVER)]
+        self._first_background = max(BACKGROUND, 0.5 / (first_read + RESOLUTION)) if first_read else BACKGROUND
+        self.models[SERVER].first_background = self._first_background
         self._threads = Threads(thread_of)
 
     def learn(self, tracks: Sequence[Track], rounds: int = _ROUNDS) -> float:
@@ -41,6 +47,7 @@ class Engine:
         likelihood = 0.0
         everything = tracks
         few = sample(everything, _FEW)
+        self._begin_reads([track for track in few if track.direction == SERVER])
         for turn in range(rounds):
             tracks = few if turn < _EARLY_ROUNDS else everything
             learners = [Learner(model) for model in self.models]
@@ -68,6 +75,34 @@ class Engine:
                 if turn:
                     self._threads.apply(track)
         return likelihood
+
+    def _begin_reads(self, tracks: Sequence[Track]) -> None:
+        """Where reads are tried until they succeed, either the first or the last of two alike may look like the one
+        that fetched a unit, and learning stays with what it began with: begin with both, keep the likelier."""
+        reads = sum(len(track.calls) for track in tracks)
+        if not reads or sum(state & 2 > 0 for track in tracks for state in track.states) < _TRIED * reads:
+            return
+        best, highest = self.models[SERVER], float("-inf")
+        for first_fails in (False, True):
+            model = Model(SERVER, self._names, SCALE)
+            model.first_background = self._first_background
+            if first_fails:
+                model.expect_failures()
+            self.models[SERVER] = model
+            for _ in range(_EARLY_ROUNDS):
+                learner = Learner(model)
+                for track in tracks:
+                    self._set_band(track)
+                    self._align(track)
+                    learner.see(track, track.posterior)
+                learner.teach()
+                model.loss = self.models[CLIENT].loss
+            likelihood = sum(track.posterior.log_likelihood for track in tracks)
+            if likelihood > highest:
+                best, highest = model, likelihood
+        self.models[SERVER] = best
+        for track in tracks:
+            self._set_band(track)
 
     def finish(self, pairs: Sequence[tuple[Track, Track]]) -> Iterator[tuple[Track, Track]]:
         """Align all tracks with what was learnt, and yield them by flow. A posterior lives until the next is asked."""

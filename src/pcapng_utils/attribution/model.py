@@ -40,6 +40,8 @@ class Model:
         self.delays.learn(density, cumulative, 1.0)
         self.site_delays: dict[int, Delays] = {}
         self.early = self.late = max(150.0, 20 * scale)
+        self.first_background = BACKGROUND
+        """Density, per ms, of the first reads after a write that fetch nothing: they are made because of the write."""
         self.loss = 0.003
         self.joints: dict[int, tuple[float, float]] = {}
         self.idle = [0.003 if direction == CLIENT else 0.5] * (STATES * self.sites)
@@ -50,13 +52,19 @@ class Model:
         self.follows: list[tuple[float, float] | None] = [None, None, None]
         self.lift = self.lift_of([[0.0] * self.sites for _ in range(KIND_CLASSES)])
 
+    def expect_failures(self) -> None:
+        """Begin with the guess that of two calls alike, the first failed."""
+        for state in range(len(self.idle)):
+            self.idle[state] = self.idle_again[state] = 0.95 if state & 2 else 0.02
+
     def weights(self, track: Track) -> Weights:
         """What the alignment of one track needs, within its band."""
         band, lift = track.band, self.lift
         joints, loss, idle = self.joints, self.loss, self.idle
         times, sites, direction, clumped = track.call_times, track.sites, self.direction, track.clumped
+        alone = (BACKGROUND, self.first_background) * (STATES // 2)
         skip = [
-            idle[state] * (CLUMPED_BACKGROUND if clump else BACKGROUND)
+            idle[state] * (CLUMPED_BACKGROUND if clump else alone[state % STATES])
             for state, clump in zip(track.states, clumped, strict=True)
         ]
         if track.seconds:

@@ -60,8 +60,8 @@ class Track:
     """When they were logged, on the router's clock, ascending."""
     sites: list[int] = field(default_factory=list)
     states: list[int] = field(default_factory=list)
-    """For each call, its site times `STATES`; 2 more if the next call is the same again (as after EAGAIN), 1 more if it
-    is the first read after a write."""
+    """For each call, its site times `STATES`; 2 more if the next call is the same again (as after EAGAIN), and
+    of reads, nothing is written before it; 1 more if it is the first read after a write."""
     clumped: list[bool] = field(default_factory=list)
     """For each call, whether its own delay is hidden: it was written in the same ms as the next, or read in the same ms
     as the one before."""
@@ -277,13 +277,22 @@ def _couple(track: Track, couples: dict[tuple[int, int], int]) -> None:
         index += 1 if coupled is None else 2
 
 
-def mark_first_reads(writes: Track, reads: Track) -> None:
-    """Note which reads are the first after a write: they often come too early, and get nothing."""
+def mark_first_reads(writes: Track, reads: Track) -> list[float]:
+    """Note which reads are the first after a write: they often come too early, and get nothing. The read before such a
+    one is not repeated by it: what was to be read had come, or nothing more would have been written.
+
+    Returns how long after the last write each of them came, in ms.
+    """
     written = list(zip(writes.call_times, writes.calls, strict=True))
     place = 0
+    gaps = []
     for index, call in enumerate(zip(reads.call_times, reads.calls, strict=True)):
         before = place
         while place < len(written) and written[place] <= call:
             place += 1
         if place > before:
             reads.states[index] |= 1
+            gaps.append(call[0] - written[place - 1][0])
+            if index:
+                reads.states[index - 1] &= ~2
+    return gaps
