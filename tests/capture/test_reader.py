@@ -139,7 +139,7 @@ def test_no_digests_unless_asked_for() -> None:
         (b"{}", "x is no capture: pcap or pcapng was expected, but it is JSON text."),
         (b"PK\x03\x04....", "x is no capture: pcap or pcapng was expected, but it is a ZIP archive: unpack it first."),
         (
-            gzip.compress(b"[1, 2]"),
+            gzip.compress(b"[1, 2]", mtime=0),
             "x, decompressed with gzip, is no capture: pcap or pcapng was expected, but it is JSON text.",
         ),
     ],
@@ -150,7 +150,9 @@ def test_what_is_no_capture_is_refused_in_a_sentence(data: bytes, sentence: str)
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize("data", [gzip.compress(b""), gzip.compress(PCAP)[:8], b"\x28\xb5\x2f\xfd\xff\xff\xff\xff"])
+@pytest.mark.parametrize(
+    "data", [gzip.compress(b"", mtime=0), gzip.compress(PCAP, mtime=0)[:8], b"\x28\xb5\x2f\xfd\xff\xff\xff\xff"]
+)
 def test_compressed_nothing_is_refused(data: bytes) -> None:
     with pytest.raises(CaptureError, match=r"x, decompressed with \w+, holds nothing"):
         CaptureReader(BytesIO(data), "x")

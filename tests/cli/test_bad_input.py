@@ -39,7 +39,7 @@ NO_CAPTURES = {
     "text": b"Dear reader, this is no capture.\n" * 50,
     "json": b'{"log": {"entries": []}}',
     "a byte": b"\xa1",
-    "gzip of text": gzip.compress(b"no capture at all" * 9),
+    "gzip of text": gzip.compress(b"no capture at all" * 9, mtime=0),
     "zeros": bytes(100_000),
 }
 
