@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -20,12 +21,16 @@ FAULT: Final = 70
 """EX_SOFTWARE of sysexits.h."""
 _KILLED_BY: Final = 128
 
+_COMMANDS: Final = ("convert", "report", "findings", "connections", "attribution")
+"""Names of commands, and of the modules here that have them."""
+
 Command = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`pcapng-utils`. Returns the exit code."""
-    return run("pcapng-utils", _parser, arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    return run("pcapng-utils", lambda: _parser(words), words)
 
 
 def main_pcapng_to_har(arguments: Sequence[str] | None = None) -> int:
@@ -33,9 +38,8 @@ def main_pcapng_to_har(arguments: Sequence[str] | None = None) -> int:
     return run("pcapng_to_har", _legacy_parser, arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
-    from pcapng_utils.cli import attribution, connections, convert, findings, report
-
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """What reads these words: where the first of them is a command, the others need not be imported."""
     parser = argparse.ArgumentParser(
         prog="pcapng-utils",
         description="Which code in this app sent what about this person, to whom, and how sure are we?",
@@ -43,8 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (convert, report, findings, connections, attribution):
-        module.add_parser(commands)
+    for name in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
+        import_module(f"pcapng_utils.cli.{name}").add_parser(commands)
     return parser
 
 

@@ -230,10 +230,7 @@ class Spool:
         return self._entry_decoder.decode(self._read_record(self.index.offsets[ordinal]))
 
     def _write_record(self, data: bytes) -> None:
-        header = len(data).to_bytes(8, "little")
-        self._file.write(header)
-        self._file.write(data)
-        self._end += len(header) + len(data)
+        self._end += self._file.write(len(data).to_bytes(8, "little") + data)
 
     def _read_record(self, offset: int) -> bytes:
         file = self._at(offset)

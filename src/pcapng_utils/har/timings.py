@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 _NS_PER_US = 1000
@@ -61,14 +62,17 @@ class Timing(NamedTuple):
 def iso_time(ns: int) -> str:
     """ISO 8601 with microseconds, UTC. A time beyond year 9999 or before year 1 stands as the nearest that can be
     written."""
+    whole, rest = divmod(ns, 1_000_000_000)
     try:
-        seconds, rest = divmod(ns, 1_000_000_000)
-        return (
-            datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // _NS_PER_US).isoformat("T", "microseconds")
-        )
+        return f"{_iso_second(whole)}.{rest // _NS_PER_US:06}+00:00"
     except (OverflowError, ValueError, OSError):
         extreme = datetime.max if ns > 0 else datetime.min
         return extreme.replace(tzinfo=UTC).isoformat("T", "microseconds")
+
+
+@lru_cache(1024)
+def _iso_second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).replace(tzinfo=None).isoformat("T", "seconds")
 
 
 def seconds(ns: int | None) -> float | None:

@@ -10,7 +10,7 @@ A connection that cannot be decrypted still gives its facts, its units, and coun
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from pcapng_utils.layers import CLIENT, SERVER, ByteLayer, Problem, Report, Stamp, UnitKind, UnitLog
 from pcapng_utils.tls import codes
@@ -66,12 +66,6 @@ class TlsConnection:
         self._ended = [False, False]
         self._early_ends: list[tuple[int, Stamp | None]] = []
         self._handshaken = [False, False]
-        self._contents: dict[int, Callable[[int, bytes, Stamp], None]] = {
-            codes.HANDSHAKE: self._handshake,
-            codes.ALERT: self._alert,
-            codes.APPLICATION_DATA: self._application_data,
-            codes.CHANGE_CIPHER_SPEC: self._change_cipher_spec,
-        }
 
     # What comes in.
 
@@ -267,9 +261,9 @@ class TlsConnection:
         self._units.add(direction, stamp.first, stamp.frames[0], size, kind)
 
     def _content(self, direction: int, kind: int, content: bytes, stamp: Stamp) -> None:
-        handler = self._contents.get(kind)
+        handler = self._CONTENTS.get(kind)
         if handler:
-            handler(direction, content, stamp)
+            handler(self, direction, content, stamp)
         if self._held and not self._negotiation.waiting:
             self._release()
 
@@ -415,3 +409,10 @@ class TlsConnection:
     def _count_unread(self, direction: int) -> None:
         self.facts.unread[direction] += 1
         self.facts.decrypted[direction] = False
+
+    _CONTENTS: ClassVar[dict[int, Callable[[TlsConnection, int, bytes, Stamp], None]]] = {
+        codes.HANDSHAKE: _handshake,
+        codes.ALERT: _alert,
+        codes.APPLICATION_DATA: _application_data,
+        codes.CHANGE_CIPHER_SPEC: _change_cipher_spec,
+    }

@@ -11,7 +11,7 @@ seen from outside. Such a connection can only be read where the server did not a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from pcapng_utils.layers import CLIENT, SERVER, Problem, Report
 from pcapng_utils.tls import codes
@@ -73,20 +73,6 @@ class Negotiation:
         self._transcript: bytearray | None = None
         self._master: bytes | None = None
         self._keys: KeyBlock | None = None
-        self._handlers: dict[int, Callable[[int, bytes], None]] = {
-            codes.CLIENT_HELLO: self._client_hello,
-            codes.SERVER_HELLO: self._server_hello,
-            codes.NEW_SESSION_TICKET: self._session_ticket,
-            codes.END_OF_EARLY_DATA: self._end_of_early_data,
-            codes.ENCRYPTED_EXTENSIONS: self._encrypted_extensions,
-            codes.CERTIFICATE: self._certificate,
-            codes.COMPRESSED_CERTIFICATE: self._compressed_certificate,
-            codes.SERVER_HELLO_DONE: self._server_hello_done,
-            codes.CLIENT_KEY_EXCHANGE: self._client_key_exchange,
-            codes.FINISHED: self._finished,
-            codes.KEY_UPDATE: self._key_update,
-            codes.NEXT_PROTOCOL: self._next_protocol,
-        }
 
     def message(self, direction: int, kind: int, body: bytes) -> None:
         """A whole handshake message."""
@@ -94,9 +80,9 @@ class Negotiation:
             self._transcript += bytes((kind,)) + len(body).to_bytes(3, "big") + body
             if len(self._transcript) > _MAX_TRANSCRIPT:
                 self._transcript = None
-        handler = self._handlers.get(kind)
+        handler = self._HANDLERS.get(kind)
         if handler:
-            handler(direction, body)
+            handler(self, direction, body)
 
     # The hellos.
 
@@ -330,3 +316,18 @@ class Negotiation:
             if self._suite and self._suite.bulk.mode is Mode.AEAD and self.settled_tls13
             else "unknown-cipher"
         )
+
+    _HANDLERS: ClassVar[dict[int, Callable[[Negotiation, int, bytes], None]]] = {
+        codes.CLIENT_HELLO: _client_hello,
+        codes.SERVER_HELLO: _server_hello,
+        codes.NEW_SESSION_TICKET: _session_ticket,
+        codes.END_OF_EARLY_DATA: _end_of_early_data,
+        codes.ENCRYPTED_EXTENSIONS: _encrypted_extensions,
+        codes.CERTIFICATE: _certificate,
+        codes.COMPRESSED_CERTIFICATE: _compressed_certificate,
+        codes.SERVER_HELLO_DONE: _server_hello_done,
+        codes.CLIENT_KEY_EXCHANGE: _client_key_exchange,
+        codes.FINISHED: _finished,
+        codes.KEY_UPDATE: _key_update,
+        codes.NEXT_PROTOCOL: _next_protocol,
+    }
