@@ -19,6 +19,9 @@ from pcapng_utils.layers import SERVER
 _NEAR: Final = 5.0
 """Calls so near to each other, in ms, show whether the file keeps their order."""
 
+_FEW: Final = 8
+"""Of fewer pairs, one that is not in order says less."""
+
 _MAP: Final = ((0.0, 0.0), (0.5, 0.5), (0.9, 0.9), (1.0, 0.998))
 """Probability in the model, and what it was worth in the bench."""
 
@@ -46,7 +49,7 @@ def disorder(log: OperationLog) -> float:
         if 1.0 <= abs(gap) <= _NEAR:
             pairs += 1
             wrong += gap < 0
-    return min(1.0, 2.0 * wrong / pairs) if pairs >= 20 else 0.0
+    return min(1.0, 2.0 * wrong / max(pairs, _FEW))
 
 
 def order_known(track: Track, call: int, unordered: float) -> float:
