@@ -47,7 +47,7 @@ class Distortion:
     twice: float = 0.0
     """Share of the calls that are logged again under their other name (`send` and `sendto`)."""
     jumble: float = 0.0
-    """Mean time by which records arrive late at the file: its order is not that of their times."""
+    """Mean time by which records arrive late at the file: between threads, its order is not that of their times."""
     capture_loss: float = 0.0
     """Share of the packets that the capture missed (`write_experiment` alone looks at it)."""
     reorder: bool = False
@@ -82,8 +82,11 @@ def distort(recording: Recording, distortion: Distortion, seed: int) -> Trace:
     for calls in _by_direction(recording.operations).values():
         kept += _logged(calls, recording.started, distortion, chance)
     jumble = _delays(distortion.jumble, "exponential", chance)
-    for logged in kept:
-        logged.arrival = logged.stamp + jumble()
+    latest: dict[int, float] = {}
+    for logged in sorted(kept, key=lambda logged: logged.stamp):
+        # What one thread logs arrives in its order; between threads it may not.
+        thread = logged.operation.thread
+        logged.arrival = latest[thread] = max(logged.stamp + jumble(), latest.get(thread, 0))
     kept.sort(key=lambda logged: logged.arrival)
     clock = _clock(recording.started, distortion)
     frames = [_stack(stack) for stack in recording.stacks]
