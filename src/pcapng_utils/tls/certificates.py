@@ -1,4 +1,4 @@
-"""What a certificate says, read with `cryptography`'s X.509 parser when the first one comes.
+"""What a certificate says: read at once where it is a plain one, else with `cryptography`'s X.509 parser.
 
 Servers send the same chains again and again, so what was read is kept by digest.
 """
@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from pcapng_utils.tls.facts import Certificate
+from pcapng_utils.tls.plain_certificate import plain_certificate
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -35,13 +36,21 @@ def read_certificate(der: bytes) -> Certificate:
     if known is None:
         if len(_known) >= _CACHE:
             del _known[next(iter(_known))]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is odd in a certificate, the parser warns its owner
-            known = _known[digest] = _read(der, digest.hex())
+        known = _known[digest] = _read(der, digest.hex())
     return known
 
 
 def _read(der: bytes, sha256: str) -> Certificate:
+    plain = plain_certificate(der)
+    if plain is not None:
+        return Certificate(*plain, sha256)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is odd in a certificate, the parser warns its owner
+        return read_with_care(der, sha256)
+
+
+def read_with_care(der: bytes, sha256: str) -> Certificate:
+    """A certificate of any kind."""
     from cryptography import x509
 
     # What the parser raises for malformed fields; it reads most of them only when asked.
