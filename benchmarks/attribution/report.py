@@ -20,6 +20,10 @@ def judged(tallies: Iterable[Mapping[Group, Tally]]) -> Tally:
     return Tally.of(by_group[group] for by_group in tallies for group in JUDGED if group in by_group)
 
 
+def requests(tallies: Iterable[Mapping[Group, Tally]]) -> Tally:
+    return Tally.of(by_group["request"] for by_group in tallies if "request" in by_group)
+
+
 def _trials(results: Results, scenario: Scenario, client: str = "") -> list[Trial]:
     return [
         trial
@@ -49,13 +53,15 @@ def _shares(tally: Tally) -> str:
 
 
 def doubt_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
-    yield "| scenario | answers ≥ 0.9 | of them wrong | own call not logged | without a stack | same code | wrong |"
+    yield "| scenario | answers ≥ 0.9 | of them wrong | requests not logged | without a stack | same code | wrong |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     for scenario in scenarios:
-        ours = judged(trial.alignment for trial in _trials(results, scenario))
-        silent = [ours.missing_none, ours.missing_right, ours.missing_wrong]
-        shares = " | ".join(_percent(count / ours.missing) if ours.missing else "" for count in silent)
-        yield f"| {scenario.name} | {ours.sure:,} | {_percent(ours.surely_wrong)} | {ours.missing:,} | {shares} |"
+        trials = _trials(results, scenario)
+        ours = judged(trial.alignment for trial in trials)
+        asked = requests(trial.alignment for trial in trials)
+        silent = [asked.missing_none, asked.missing_right, asked.missing_wrong]
+        shares = " | ".join(_percent(count / asked.missing) if asked.missing else "" for count in silent)
+        yield f"| {scenario.name} | {ours.sure:,} | {_percent(ours.surely_wrong)} | {asked.missing:,} | {shares} |"
 
 
 def load_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
@@ -114,10 +120,11 @@ def verdicts(results: Results, scenarios: Sequence[Scenario]) -> Iterator[tuple[
                         share >= scenario.right,
                         f"{scenario.name}, {client}: {_percent(share)} right, {_percent(scenario.right)} demanded",
                     )
-        if scenario.silent is not None and ours.missing:
+        asked = requests(trial.alignment for trial in trials)
+        if scenario.silent is not None and asked.missing:
             yield (
-                ours.silent >= scenario.silent,
-                f"{scenario.name}: {_percent(ours.silent)} of those whose call is missing have no stack, "
+                asked.silent >= scenario.silent,
+                f"{scenario.name}: {_percent(asked.silent)} of the requests whose call is missing have no stack, "
                 f"{_percent(scenario.silent)} demanded",
             )
         if scenario.wrong is not None:

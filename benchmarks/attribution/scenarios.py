@@ -17,7 +17,7 @@ class Scenario:
     wrong: float | None = 0.01
     """Share of wrong answers that is borne, of those given with a confidence of 0.9 or more."""
     silent: float | None = None
-    """Demanded share of messages without a stack, of those whose own call is not in the trace."""
+    """Demanded share of requests without a stack, of those whose own call is not in the trace."""
 
 
 _HALF_DAY: Final = 43_200.0

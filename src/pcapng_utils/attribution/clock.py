@@ -37,8 +37,10 @@ _CLEAR: Final = 0.85
 """A clock that explains such a share of the calls is clear of others."""
 _WORTH: Final = 0.01
 """Share of the calls that a clock that was set must explain beyond what the best of the others does."""
-_APART: Final = 200.0
-"""Clocks nearer to each other, in ms, lead to one alignment: it sees both in its bands."""
+_APART: Final = 25.0
+"""Clocks nearer to each other, in ms, lead to one alignment."""
+_SET: Final = 200.0
+"""By less, in ms, a clock is not set."""
 
 
 class Voters(NamedTuple):
@@ -108,10 +110,15 @@ def _eligible(flows: Sequence[Voters], clocks: Sequence[Clock]) -> list[Clock]:
     explain far less, and those that are set without explaining more, are not worth a closer look."""
     calls = sorted((row, call, flow) for flow in flows for row, call in zip(flow.rows, flow.calls, strict=True))
     support = [[_support(flow.units, call, clock) for _, call, flow in calls] for clock in clocks]
+    far: list[int] = []
+    for index, clock in enumerate(clocks):
+        if all(abs(clock.offset - clocks[other].offset) > _SET for other in far):
+            far.append(index)
     explained = [sum(map(bool, votes)) for votes in support]
     best = max(explained)
     clear = best > _CLEAR * len(calls)
-    courses = _courses([row for row, _, _ in calls], support, clocks)
+    rows = [row for row, _, _ in calls]
+    courses = _courses(rows, [support[index] for index in far], [clocks[index] for index in far])
     if not clear:
         return [*clocks, *(clock for clock, _ in courses)]
     least = best + _WORTH * len(calls)
@@ -127,7 +134,7 @@ def _courses(rows: Sequence[int], support: Sequence[Sequence[int]], clocks: Sequ
     parts = [range(first, min(first + _PART, len(rows))) for first in range(0, len(rows), _PART)]
     sums = [[sum(votes[place] for place in part) for votes in support] for part in parts]
     found = []
-    for course in _best_courses(sums) if len(parts) > 1 else ():
+    for course in _best_courses(sums) if len(parts) > 1 and len(clocks) > 1 else ():
         steps = []
         for index in range(1, len(parts)):
             before, after = course[index - 1], course[index]
@@ -231,13 +238,21 @@ def _peaks(votes: list[tuple[float, float, float]], width: float) -> list[float]
     for _, difference, weight in votes:
         bins[int(difference // width)] += weight  # type: ignore[assignment]
     scores = {place: bins[place] + bins.get(place + 1, 0) for place in bins}
-    peaks: list[int] = []
-    for place in sorted(scores, key=lambda place: (-scores[place], place)):
-        if all(abs(place - other) > 1 for other in peaks):
-            peaks.append(place)
-            if len(peaks) == _HYPOTHESES:
+    ranked = sorted(scores, key=lambda place: (-scores[place], place))
+    near = _first_apart(ranked, 1)
+    far = _first_apart(ranked, int(_SET // width) + 1)
+    return [place * width for place in dict.fromkeys([*near, *far])]
+
+
+def _first_apart(places: Sequence[int], distance: int) -> list[int]:
+    """The first few places, without those no farther than a distance from one before."""
+    kept: list[int] = []
+    for place in places:
+        if all(abs(place - other) > distance for other in kept):
+            kept.append(place)
+            if len(kept) == _HYPOTHESES:
                 break
-    return [place * width for place in peaks]
+    return kept
 
 
 def _refine(votes: list[tuple[float, float, float]], low: float, width: float, span: float) -> Clock:
