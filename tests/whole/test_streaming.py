@@ -104,7 +104,7 @@ def test_memory_follows_neither_the_capture_nor_the_result(tmp_path: Path, optio
         _capture(tmp_path / f"{count}.pcap", iter([[_MB, 3 * _MB] * count, [2 * _MB] * count])) for count in (2, 12)
     )
     assert large.stat().st_size > 70 * _MB
-    assert _peak(large, options) < _peak(small, options) + 4 * _MB
+    assert _peak(large, options) < _peak(small, options) + 8 * _MB  # of 60 MB more that were read
 
 
 def _peak(capture: Path, options: tuple[str, ...]) -> int:
