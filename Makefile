@@ -64,6 +64,10 @@ report-ui/node_modules/.package-lock.json: report-ui/package-lock.json
 bench: venv system
 	$(BIN)/python -m benchmarks.speed --write docs/benchmarks.md
 
+# Attribution against the truth (records traffic: needs root, see lab/README.md); some twenty minutes.
+attribution-bench: venv system
+	$(BIN)/python -m benchmarks.attribution --write docs/attribution-bench.md
+
 # FUZZ_SECONDS for each target, one after another.
 FUZZ_SECONDS ?= 60
 fuzz: venv
