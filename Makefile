@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A command that the tests run, and the package that brings it.
 SYSTEM := tcpdump:tcpdump tshark:tshark dumpcap:wireshark-common ip:iproute2 nginx:nginx curl:curl openssl:openssl chromium:chromium
 
-.PHONY: venv system readers test lint demo report-ui report-ui-check bench fuzz corpus fixtures clean
+.PHONY: venv system readers test lint demo report-ui report-ui-check bench attribution-bench fuzz corpus fixtures clean
 
 venv: .venv/installed
 
