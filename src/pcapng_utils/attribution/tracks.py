@@ -19,7 +19,7 @@ _MS: Final = 1e6
 #: Calls are logged in whole ms, cut off: one may have been made so much later than it says.
 RESOLUTION: Final = 1.0
 #: Kinds of circumstances of a call that are told apart at each site.
-STATES: Final = 4
+STATES: Final = 8
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +61,8 @@ class Track:
     sites: list[int] = field(default_factory=list)
     states: list[int] = field(default_factory=list)
     """For each call, its site times `STATES`; 2 more if the next call is the same again (as after EAGAIN), and
-    of reads, nothing is written before it; 1 more if it is the first read after a write."""
+    of reads, nothing is written before it; 1 more if it is the first read after a write; 4 more if
+    it is a read of HTTP/1.1, of which one answer is read at a time."""
     clumped: list[bool] = field(default_factory=list)
     """For each call, whether its own delay is hidden: it was written in the same ms as the next, or read in the same ms
     as the one before."""
@@ -283,6 +284,8 @@ def mark_first_reads(writes: Track, reads: Track) -> list[float]:
 
     Returns how long after the last write each of them came, in ms.
     """
+    if any(place.http1 for place in reads.starts.values()):
+        reads.states[:] = [state | 4 for state in reads.states]
     written = list(zip(writes.call_times, writes.calls, strict=True))
     place = 0
     gaps = []
