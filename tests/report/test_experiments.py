@@ -153,6 +153,7 @@ def test_an_exchange_shows_the_identifiers_of_its_decrypted_body(lab: Page, trut
         expect(lab.locator(".count")).to_have_text(re.compile(r"^\d+ of 400 exchanges$"))
         lab.locator(".tbody .td", has_text=re.compile(re.escape(request["path"]) + "$")).first.click()
         expect(lab.locator(".detail")).to_contain_text(request["path"])
+        expect(lab.locator(".found-list li")).to_have_count(len(request.get("identifiers") or ()))
         lines = [" ".join(line.split()) for line in lab.locator(".found-list li").all_inner_texts()]
         assert sorted(lines) == sorted(
             f"{one['name']} as {one['form']} in {one['where']} · sent" for one in request.get("identifiers") or ()
