@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from benchmarks.attribution.captured import JUDGED, Group
@@ -20,8 +21,8 @@ def judged(tallies: Iterable[Mapping[Group, Tally]]) -> Tally:
     return Tally.of(by_group[group] for by_group in tallies for group in JUDGED if group in by_group)
 
 
-def requests(tallies: Iterable[Mapping[Group, Tally]]) -> Tally:
-    return Tally.of(by_group["request"] for by_group in tallies if "request" in by_group)
+def of_group(group: Group, tallies: Iterable[Mapping[Group, Tally]]) -> Tally:
+    return Tally.of(by_group[group] for by_group in tallies if group in by_group)
 
 
 def _trials(results: Results, scenario: Scenario, client: str = "") -> list[Trial]:
@@ -35,17 +36,26 @@ def _trials(results: Results, scenario: Scenario, client: str = "") -> list[Tria
 
 
 def scenario_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
-    yield "| scenario | messages | nearest: right | wrong | none | alignment: right | wrong | none | asyncio: right |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield "| scenario | messages | nearest: right | wrong | none | alignment: right | wrong | none |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for scenario in scenarios:
         trials = _trials(results, scenario)
         near = judged(trial.nearest for trial in trials)
         ours = judged(trial.alignment for trial in trials)
-        one_thread = judged(trial.alignment for trial in _trials(results, scenario, "asyncio"))
-        yield (
-            f"| {scenario.name} | {ours.present:,} | "
-            f"{_shares(near)} | {_shares(ours)} | {_percent(one_thread.share(one_thread.right))} |"
-        )
+        yield f"| {scenario.name} | {ours.present:,} | {_shares(near)} | {_shares(ours)} |"
+
+
+def client_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
+    """Alignment: right, by what the stacks can tell and by kind of message."""
+    columns = list(itertools.product(("threads", "asyncio"), sorted(JUDGED, reverse=True)))
+    yield "| scenario | " + " | ".join(f"{client}: {group}s" for client, group in columns) + " |"
+    yield "| --- |" + " ---: |" * len(columns)
+    for scenario in scenarios:
+        tallies = [
+            of_group(group, (trial.alignment for trial in _trials(results, scenario, client)))
+            for client, group in columns
+        ]
+        yield f"| {scenario.name} | " + " | ".join(_percent(tally.share(tally.right)) for tally in tallies) + " |"
 
 
 def _shares(tally: Tally) -> str:
@@ -58,7 +68,7 @@ def doubt_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str
     for scenario in scenarios:
         trials = _trials(results, scenario)
         ours = judged(trial.alignment for trial in trials)
-        asked = requests(trial.alignment for trial in trials)
+        asked = of_group("request", (trial.alignment for trial in trials))
         silent = [asked.missing_none, asked.missing_right, asked.missing_wrong]
         shares = " | ".join(_percent(count / asked.missing) if asked.missing else "" for count in silent)
         yield f"| {scenario.name} | {ours.sure:,} | {_percent(ours.surely_wrong)} | {asked.missing:,} | {shares} |"
@@ -85,7 +95,7 @@ def group_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str
         cells = []
         for group in groups:
             trials = _trials(results, scenario)
-            tally = Tally.of(trial.alignment[group] for trial in trials if group in trial.alignment)
+            tally = of_group(group, (trial.alignment for trial in trials))
             cells.append(_percent(tally.share(tally.right)))
         yield f"| {scenario.name} | " + " | ".join(cells) + " |"
 
@@ -112,15 +122,16 @@ def verdicts(results: Results, scenarios: Sequence[Scenario]) -> Iterator[tuple[
         trials = _trials(results, scenario)
         ours = judged(trial.alignment for trial in trials)
         if scenario.right is not None:
-            for client in ("threads", "asyncio"):
-                one = judged(trial.alignment for trial in _trials(results, scenario, client))
+            for client, group in itertools.product(("threads", "asyncio"), sorted(JUDGED, reverse=True)):
+                one = of_group(group, (trial.alignment for trial in _trials(results, scenario, client)))
                 if one.present:
                     share = one.share(one.right)
                     yield (
                         share >= scenario.right,
-                        f"{scenario.name}, {client}: {_percent(share)} right, {_percent(scenario.right)} demanded",
+                        f"{scenario.name}, {client}, {group}s: {_percent(share)} right, "
+                        f"{_percent(scenario.right)} demanded",
                     )
-        asked = requests(trial.alignment for trial in trials)
+        asked = of_group("request", (trial.alignment for trial in trials))
         if scenario.silent is not None and asked.missing:
             yield (
                 asked.silent >= scenario.silent,
