@@ -68,6 +68,7 @@ def opened(browser: Browser, made: Callable[[str], Path]) -> Iterator[Open]:
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
         page.goto(f"{made(name).as_uri()}#/{place}", wait_until="commit")
         page.locator("main").wait_for()
+        page.locator("main .loading").wait_for(state="detached")
         return page
 
     yield open_page

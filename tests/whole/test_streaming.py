@@ -108,10 +108,10 @@ def test_memory_follows_neither_the_capture_nor_the_result(tmp_path: Path, optio
 
 
 def _peak(capture: Path, options: tuple[str, ...]) -> int:
-    """Bytes of memory that a conversion takes at most."""
+    """Bytes of memory that a conversion needs: the least of three, which the machine's other work may disturb."""
     script = "import sys; from pcapng_utils.cli import main; sys.exit(main())"
     output = capture.with_suffix(".har")
     command = [sys.executable, "-c", script, "convert", "-q", "-f", str(capture), "-o", str(output), *options]
-    peak = run(command).peak
+    peak = min(run(command).peak for _ in range(3))
     assert output.stat().st_size > 0
     return peak
