@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -43,8 +42,7 @@ _LARGEST: Final = 1 << 20
 _LONGEST_LIST: Final = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """One thing that was checked."""
 
     file: str
@@ -52,7 +50,7 @@ class Check:
     by: str
     """The file that says what it should be."""
     result: Result
-    details: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = msgspec.field(default_factory=dict)
 
     def to_har(self) -> dict[str, str]:
         return {"file": self.file, "by": self.by, "result": self.result, **self.details}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from pcapng_utils.errors import InputError
 from pcapng_utils.evidence import has_evidence
@@ -20,8 +21,7 @@ ADVERTISING_IDS: Final = "ad_ids.txt"
 _CAPTURE_SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".pcap.zst", ".pcapng.zst")
 
 
-@dataclass(frozen=True, slots=True)
-class Experiment:
+class Experiment(Struct, frozen=True):
     """Where the files are; None for those that are missing."""
 
     capture: Path

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final, NamedTuple, Protocol
+
+from msgspec import Struct
 
 #: Direction of bytes within a conversation: who sent them.
 CLIENT: Final = 0
@@ -91,8 +92,7 @@ class UnitLog:
             setattr(self, name, getattr(self, name)[::-1])
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that is wrong in the input, and what it cost.
 
     The layer that finds it knows the frame; the conversation it happened in is added on the way out.

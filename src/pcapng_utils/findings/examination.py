@@ -6,10 +6,11 @@ The order matters: the label needs the stack, the findings need what redaction t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from pcapng_utils.findings.finder import Finder, IdentifierFinder, Sent
 from pcapng_utils.findings.identifiers import Identifier
@@ -18,8 +19,7 @@ from pcapng_utils.findings.redaction import Redactor
 from pcapng_utils.labels.labeller import Labeller
 
 
-@dataclass(slots=True)
-class Examination:
+class Examination(Struct):
     """Examines the entries of one HAR, in place."""
 
     labeller: Labeller

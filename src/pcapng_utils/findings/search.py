@@ -9,10 +9,10 @@ complete.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import ahocorasick_rs
+from msgspec import Struct
 
 from pcapng_utils.findings.forms import LOWER, MIXED, UPPER, Leaf, patterns_of
 from pcapng_utils.findings.identifiers import Identifier
@@ -22,8 +22,7 @@ _PIECE_COST: Final = 64
 """What a small piece counts, in bytes: it costs time of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What is looked at of what is inside of some data."""
 
     depth: int = 5

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgspec
@@ -40,8 +39,7 @@ WriteBlob = Callable[[Iterable[bytes]], Blob]
 """Appends pieces to the spool."""
 
 
-@dataclass(slots=True)
-class Content:
+class Content(msgspec.Struct):
     """A decoded body."""
 
     size: int

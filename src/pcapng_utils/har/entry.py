@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -37,8 +36,7 @@ _MARKER: Final = secrets.token_hex()
 _canonical = msgspec.json.Encoder(order="sorted")
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct):
     """An entry but for what the writer adds. `request` and `response` are kept apart from the other `fields`."""
 
     connection: str
@@ -54,14 +52,13 @@ class Entry:
     fields: dict[str, Any]
     request: dict[str, Any]
     response: dict[str, Any]
-    blobs: dict[str, Blob] = field(default_factory=dict)
+    blobs: dict[str, Blob] = msgspec.field(default_factory=dict)
     """Texts that wait in the spool, by the marker that stands for them."""
     first: bool = False
     """Whether it is the first exchange of its connection to be complete."""
 
 
-@dataclass(frozen=True, slots=True)
-class EntryBuilder:
+class EntryBuilder(msgspec.Struct, frozen=True):
     """Makes entries. `write_blob` None leaves bodies out: their sizes and digests stay."""
 
     new_body: BodyFactory

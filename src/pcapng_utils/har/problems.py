@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from pcapng_utils.layers import Problem
 
@@ -13,8 +14,7 @@ from pcapng_utils.layers import Problem
 _ROWS_LIMIT: Final = 20_000
 
 
-@dataclass(slots=True)
-class _Row:
+class _Row(Struct):
     first: Problem
     count: int = 0
     lost: int = 0

@@ -10,7 +10,6 @@ import contextlib
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -61,24 +60,23 @@ class StoredConnection(msgspec.Struct, array_like=True):
     fields: bytes
 
 
-@dataclass(slots=True)
-class Index:
+class Index(msgspec.Struct):
     """Where the records of a spool are, and in which orders they are to be read: a few numbers for each."""
 
-    offsets: array[int] = field(default_factory=lambda: array("Q"))
+    offsets: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     """Of entries, by ordinal; so are the next three."""
-    begins: array[int] = field(default_factory=lambda: array("q"))
-    started: array[int] = field(default_factory=lambda: array("q"))
-    connections: array[int] = field(default_factory=lambda: array("Q"))
-    connection_frames: array[int] = field(default_factory=lambda: array("Q"))
-    connection_offsets: array[int] = field(default_factory=lambda: array("Q"))
-    dns_times: array[int] = field(default_factory=lambda: array("q"))
-    dns_frames: array[int] = field(default_factory=lambda: array("Q"))
-    dns_offsets: array[int] = field(default_factory=lambda: array("Q"))
-    waits: Waits = field(default_factory=Waits)
+    begins: array[int] = msgspec.field(default_factory=lambda: array("q"))
+    started: array[int] = msgspec.field(default_factory=lambda: array("q"))
+    connections: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    connection_frames: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    connection_offsets: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    dns_times: array[int] = msgspec.field(default_factory=lambda: array("q"))
+    dns_frames: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    dns_offsets: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    waits: Waits = msgspec.field(default_factory=Waits)
 
     def join(self, other: Index) -> None:
-        for name in self.__slots__:
+        for name in self.__struct_fields__:
             if name != "waits":
                 getattr(self, name).extend(getattr(other, name))
         self.waits.join(other.waits)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple
+
+from msgspec import Struct
 
 from pcapng_utils.http._http1_body import NO_BODY, BodyReader, Status, body_reader
 from pcapng_utils.http._http1_kinds import Kind, M
@@ -47,8 +48,7 @@ _OF_NO_ACCOUNT: Final = frozenset(("http1-not-at-start", "http1-gap"))
 """Not worth telling where they cost nothing: the layer below has told what was lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     head: int = 1 << 18
     """Bytes of one message's start line and headers."""
     held: int = 1 << 22

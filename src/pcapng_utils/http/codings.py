@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from pcapng_utils.http._lzw import LzwDecoder
 from pcapng_utils.http.exchange import Message
@@ -226,8 +227,7 @@ _CODECS: Final[dict[str, Callable[[], _Codec]]] = {
 }
 
 
-@dataclass(slots=True)
-class _Stage:
+class _Stage(Struct):
     """A coding at work in a `Decoder`, and what came out of it."""
 
     name: str

@@ -13,9 +13,10 @@ will not be.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Final
+
+from msgspec import Struct
 
 from pcapng_utils.http.body import BodyFactory
 from pcapng_utils.http.exchange import Emit, Exchange, Upgrade
@@ -55,8 +56,7 @@ _LOSSES: Final = {
 }
 
 
-@dataclass(slots=True)
-class _Block:
+class _Block(Struct):
     """A header block (RFC 9113, section 4.3), and the frames that carry it."""
 
     stream: int

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from pcapng_utils.http.body import BodyFactory
 from pcapng_utils.http.exchange import Emit, Upgrade
 from pcapng_utils.layers import Problem, Report, Stamp, UnitLog
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What one connection may cost."""
 
     streams: int = 1024
@@ -33,8 +32,7 @@ class Limits:
     """Problems of each kind that are reported."""
 
 
-@dataclass(slots=True)
-class Services:
+class Services(Struct):
     """What the streams of one connection share."""
 
     emit: Emit

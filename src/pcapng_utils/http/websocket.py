@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pcapng_utils.http._websocket_frames import CLOSE, CONTINUATION, Frame, FrameReader, Trace
 from pcapng_utils.http.exchange import Emit, Exchange, Response, WebSocketClose, WebSocketLog, WebSocketMessage
@@ -23,8 +25,7 @@ _FLUSH: Final = b"\x00\x00\xff\xff"
 _WINDOW: Final = 1 << 15
 
 
-@dataclass(frozen=True, slots=True)
-class WebSocketLimits:
+class WebSocketLimits(Struct, frozen=True):
     message: int = 1 << 25
     """Bytes kept of one message, inflated."""
     retained: int = 1 << 27

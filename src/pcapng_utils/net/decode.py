@@ -7,8 +7,9 @@ read still yields the packet around it. This is the way for whatever the network
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from pcapng_utils.layers import Problem, Report
 from pcapng_utils.net import ip, link, tunnels, wireless
@@ -23,8 +24,7 @@ _HANDLERS: Final[dict[int, Handler]] = link.HANDLERS | wireless.HANDLERS | ip.HA
 _ONCE: Final = frozenset(("link-encrypted",))
 
 
-@dataclass(frozen=True, slots=True)
-class DecoderLimits:
+class DecoderLimits(Struct, frozen=True):
     """What a packet may make the decoder do and keep."""
 
     tunnels: int = 8
@@ -37,7 +37,8 @@ class Decoder:
 
     __slots__ = ("_cursor", "_fragments", "_report", "_said")
 
-    def __init__(self, report: Report, limits: DecoderLimits = DecoderLimits()) -> None:
+    def __init__(self, report: Report, limits: DecoderLimits | None = None) -> None:
+        limits = limits or DecoderLimits()
         self._report = report
         self._fragments = Reassembler(report, limits.fragments)
         self._cursor = Cursor(report, self._fragments, limits.tunnels)

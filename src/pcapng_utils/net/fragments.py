@@ -7,8 +7,9 @@ where fragments overlap what came first wins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from pcapng_utils.layers import Problem, Report
 
@@ -19,8 +20,7 @@ _DATAGRAM_LIMIT: Final = 65_535
 _OVERHEAD: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
-class FragmentLimits:
+class FragmentLimits(Struct, frozen=True):
     """How much may wait for how long."""
 
     datagrams: int = 1024
@@ -38,8 +38,7 @@ class Datagram(NamedTuple):
     """Those that brought something new, in order of arrival."""
 
 
-@dataclass(slots=True)
-class _Partial:
+class _Partial(Struct):
     since: int
     pieces: list[tuple[int, bytes]] = field(default_factory=list)
     frames: dict[int, None] = field(default_factory=dict)
@@ -56,9 +55,9 @@ class Reassembler:
 
     __slots__ = ("_held", "_limits", "_partials", "_report")
 
-    def __init__(self, report: Report, limits: FragmentLimits = FragmentLimits()) -> None:
+    def __init__(self, report: Report, limits: FragmentLimits | None = None) -> None:
         self._report = report
-        self._limits = limits
+        self._limits = limits or FragmentLimits()
         self._partials: dict[tuple[object, ...], _Partial] = {}
         """In the order of their first fragments."""
         self._held = 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     hold: int = 20
     """Packets of a connection without a SYN that are looked at before its streams are taken to begin with the lowest
     sequence number among them. Packets may be out of order by a few less."""

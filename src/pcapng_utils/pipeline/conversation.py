@@ -7,8 +7,10 @@ takes over. Layers are unaware of one another: each gets its next layer, and tho
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pcapng_utils.http.body import BodyFactory
 from pcapng_utils.http.exchange import Exchange
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
 _DNS_PORT: Final = 53
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(Struct, frozen=True):
     """What all conversations share."""
 
     secrets: SecretStore

@@ -7,9 +7,10 @@ import os
 import queue
 import stat
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
+
+from msgspec import Struct
 
 from pcapng_utils.errors import unreadable
 
@@ -19,8 +20,7 @@ _READ_AT_ONCE: Final = 8 << 20
 Hashes = tuple["hashlib._Hash", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FileDigest:
+class FileDigest(Struct, frozen=True):
     name: str
     size: int
     sha256: str

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from pcapng_utils.capture.events import CaptureEvent, PacketBatch, ResolvedName, Secrets
 from pcapng_utils.faults import fault
@@ -70,8 +71,7 @@ class BuilderOptions(NamedTuple):
 _BUDGET: Final = Budget.of(DEFAULT)
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(Struct):
     """What the summary tells."""
 
     packets: int = 0

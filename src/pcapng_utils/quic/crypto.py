@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
+from msgspec import Struct
 
 from pcapng_utils.quic.versions import Version
 from pcapng_utils.tls.schedule import hkdf_expand_label, hkdf_extract
@@ -42,8 +42,7 @@ def chacha20_mask(key: bytes) -> HeaderMask:
     return mask
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
+class Suite(Struct, frozen=True):
     """A TLS 1.3 cipher suite, as QUIC uses it."""
 
     key_size: int

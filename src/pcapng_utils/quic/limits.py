@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Reaching one costs bytes or packets of the connection at hand, never more, and is reported."""
 
     held_per_stream: int = 16 << 20

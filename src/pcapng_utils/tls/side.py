@@ -12,8 +12,9 @@ both the trials for one record and the bytes decrypted in all of them are limite
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from pcapng_utils.tls import codes
 from pcapng_utils.tls.handshake import MessageReader
@@ -36,8 +37,7 @@ class Epoch(NamedTuple):
     """Makes the epoch that a KeyUpdate leads to; None in epochs that have none."""
 
 
-@dataclass(slots=True)
-class Drift:
+class Drift(Struct):
     """What is known of the records lost since the last one that was opened."""
 
     lost: int | None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -34,8 +33,7 @@ _Side = tuple[bytes, bytes, int]
 """What was encrypted, its first bytes, and its length."""
 
 
-@dataclass(frozen=True, slots=True)
-class CipherCall:
+class CipherCall(msgspec.Struct, frozen=True):
     """A finished call. It is not logged whether it encrypted or decrypted: the direction of the message tells."""
 
     index: int
