@@ -12,7 +12,7 @@ the best courses through them (Viterbi) are hypotheses too.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -234,10 +234,10 @@ def _apart(times: Sequence[float]) -> list[float]:
 
 def _peaks(votes: list[tuple[float, float, float]], width: float) -> list[float]:
     """Lower ends of intervals of twice `width` with the most votes, the best first."""
-    bins: Counter[int] = Counter()
+    bins: defaultdict[int, float] = defaultdict(float)
     for _, difference, weight in votes:
-        bins[int(difference // width)] += weight  # type: ignore[assignment]
-    scores = {place: bins[place] + bins.get(place + 1, 0) for place in bins}
+        bins[int(difference // width)] += weight
+    scores = {place: count + bins.get(place + 1, 0.0) for place, count in bins.items()}
     ranked = sorted(scores, key=lambda place: (-scores[place], place))
     near = _first_apart(ranked, 1)
     far = _first_apart(ranked, int(_SET // width) + 1)
