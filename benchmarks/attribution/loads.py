@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from httpcore import LocalProtocolError
+
 from lab.experiment import Load, Recording, record
 
 SeedSet = Literal["development", "check"]
 
 FIRST_SEED: Final[dict[SeedSet, int]] = {"development": 1, "check": 1001}
 """Development may look at its own seeds as often as it likes; what is published is measured on the others."""
+
+_TRIES: Final = 5
 
 LOADS: Final[dict[str, Load]] = {
     "threads": Load(protocols=("http1", "http2", "cleartext", "websocket"), requests=300),
@@ -43,5 +47,17 @@ def recordings(folder: Path, seeds: SeedSet, loads: list[str], times: int) -> It
             place = folder / f"{load.replace(', ', '-').replace(' ', '-')}-{seed}"
             if not (place / "recording.json.gz").exists():
                 print(f"recording {load}, seed {seed} ...", file=sys.stderr, flush=True)
-                record(LOADS[load], place, seed)
+                _record(LOADS[load], place, seed)
             yield Recorded(load, seed, Recording.load_from(place))
+
+
+def _record(load: Load, place: Path, seed: int) -> None:
+    """httpcore's threads now and then take one HTTP/2 stream for two requests; such a recording is made anew."""
+    for tries in range(_TRIES, 0, -1):
+        try:
+            record(load, place, seed)
+        except LocalProtocolError:
+            if tries == 1:
+                raise
+        else:
+            return
