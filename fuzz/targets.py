@@ -294,8 +294,8 @@ def codings(data: bytes) -> None:
         return
     chosen = [_CODINGS[data[0] % 5], _CODINGS[data[0] // 5 % 5]][: 1 + (data[0] >= 125)]
     decoder = Decoder(chosen, limit=_DECODED_LIMIT)
-    size = sum(len(decoder.feed(data[at : at + 1000])) for at in range(1, len(data), 1000)) + len(decoder.finish())
-    assert size <= _DECODED_LIMIT
+    parts = [piece for at in range(1, len(data), 1000) for piece in decoder.feed(data[at : at + 1000])]
+    assert sum(map(len, [*parts, *decoder.finish()])) <= _DECODED_LIMIT
 
 
 def event_stream(data: bytes) -> None:

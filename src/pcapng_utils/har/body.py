@@ -23,8 +23,6 @@ SMALL_BODY: Final = 1 << 18
 #: Bytes a decoded body may have: what a decompression bomb is stopped at.
 DECODED_LIMIT: Final = 1 << 28
 
-#: Bytes that are decoded at once: what they become is in memory.
-_CODED_PIECE: Final = 1 << 13
 _BASE64_PIECE: Final = 3 << 16
 
 
@@ -86,11 +84,12 @@ def _decode(body: Body, codings: Sequence[str], new_body: BodyFactory, *, whole:
     decoder = Decoder(codings, limit=DECODED_LIMIT)
     clear = new_body()
     for piece in body.chunks():
-        for start in range(0, len(piece), _CODED_PIECE):
-            clear.append(decoder.feed(piece[start : start + _CODED_PIECE]))
+        for part in decoder.feed(piece):
+            clear.append(part)
         if decoder.problem:
             break
-    clear.append(decoder.finish())
+    for part in decoder.finish():
+        clear.append(part)
     if not decoder.problem:
         return clear, True, ""
     if not whole and clear.size:

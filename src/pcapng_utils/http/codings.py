@@ -1,7 +1,7 @@
 """Content codings (RFC 9110, section 8.4.1): gzip, deflate, br (RFC 7932), zstd (RFC 8878), compress, alone or stacked.
 
-Strategy: one small class a coding, each fed pieces and told how much may still come out, so that a bomb costs its
-limit and no more. `Decoder` chains them; `decode` and `decode_body` run a whole body through it.
+Strategy: one small class a coding, each fed pieces and handing on pieces, none of them large, so that a bomb costs
+neither memory nor, past its limit, time. `Decoder` chains them; `decode` and `decode_body` run a whole body through it.
 
 A body that cannot be decoded stays as it was: half a result that looks whole would be worse than none. Only where the
 message itself is known to be cut short is the part that could be decoded kept.
@@ -10,7 +10,7 @@ message itself is known to be cut short is the part that could be decoded kept.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -26,12 +26,11 @@ _ZSTD_MAX_WINDOW: Final = 1 << 23
 """RFC 9659, section 3: a decoder need not support more for the content coding."""
 _ZSTD_SLICE: Final = 256
 """The library has no limit on what one call yields: 4 bytes may become 128 KiB, so little goes in at a time."""
-_MEMBER_SLICE: Final = 1 << 12
-"""Each further gzip member costs a copy of the rest of the slice it is in."""
-
-
-_CUT_SLICE: Final = 1 << 12
-"""Of a body cut short, the slice with the fault in it is lost."""
+_SLICE: Final = 1 << 12
+"""Bytes that go in at a time: what is left of them is copied with each piece that comes out and with each further
+gzip member; of a body cut short, the slice with the fault in it is lost."""
+_PIECE: Final = 1 << 18
+"""Bytes that come out at a time, about."""
 _CUT_SHORT: Final = "the data ends before the stream does"
 
 
@@ -51,8 +50,8 @@ class _CodingError(ValueError):
 class _Codec(Protocol):
     """One coding, undone piece by piece."""
 
-    def feed(self, data: bytes, room: int) -> bytes:
-        """What `data` stands for; may stop anywhere past `room` bytes. Raises `_CodingError`."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What `data` stands for. Raises `_CodingError`."""
 
     def finish(self) -> bytes:
         """What is left. Raises `_CodingError` if the data ended before the coded stream did."""
@@ -61,58 +60,51 @@ class _Codec(Protocol):
 class _Inflate:
     """gzip (any number of members; what follows them is padding) and deflate (zlib's form or raw deflate)."""
 
-    __slots__ = ("_gzip", "_head", "_inflater", "_made", "_members", "_over", "_unused")
+    __slots__ = ("_gzip", "_head", "_inflater", "_made", "_members", "_over")
 
     def __init__(self, *, gzip: bool) -> None:
         self._gzip = gzip
         self._inflater: zlib._Decompress | None = None
         self._head = b""
         self._members = 0
-        self._made = 0
+        self._made = False
         self._over = False
-        self._unused = b""
 
-    def feed(self, data: bytes, room: int) -> bytes:
-        out = self._feed_member(data, room)
-        rest = self._unused
-        if not rest:
-            return out
-        parts = [out]
-        room -= len(out)
-        for start in range(0, len(rest), _MEMBER_SLICE):
-            piece = rest[start : start + _MEMBER_SLICE]
-            while piece and room >= 0 and not self._over:
-                parts.append(self._feed_member(piece, room))
-                room -= len(parts[-1])
-                piece = self._unused
-        return b"".join(parts)
-
-    def _feed_member(self, data: bytes, room: int) -> bytes:
-        """Inflate up to the end of the member; `_unused` is what follows it."""
-        self._unused = b""
-        if self._over:
-            return b""
-        if self._inflater is None:
-            if not self._gzip and len(self._head) + len(data) < 2:
-                self._head += data
-                return b""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        if self._inflater is None and not self._gzip and not self._over:
             data = self._head + data
-            self._inflater = zlib.decompressobj(47 if self._gzip else zlib.MAX_WBITS if _is_zlib(data) else -15)
-        try:
-            out = self._inflater.decompress(data, room + 1)
-        except zlib.error as error:
-            if not self._members:
-                raise _CodingError(str(error)) from error
-            self._over = True
-            return b""
-        self._made += len(out)
-        if self._inflater.eof:
-            self._members += 1
-            self._made = 0
-            self._over = not self._gzip
-            self._unused = self._inflater.unused_data
-            self._inflater = None
-        return out
+            self._head = data if len(data) < 2 else b""
+            if self._head:
+                return
+        while not self._over:
+            if self._inflater is None:
+                if not data:
+                    return
+                self._inflater = zlib.decompressobj(47 if self._gzip else zlib.MAX_WBITS if _is_zlib(data) else -15)
+            inflater = self._inflater
+            try:
+                out = inflater.decompress(data, _PIECE)
+            except zlib.error as error:
+                if not self._members:
+                    raise _CodingError(str(error)) from error
+                self._over = True
+                return
+            self._made = self._made or bool(out)
+            if out:
+                yield out
+            if inflater.eof:
+                data = inflater.unused_data
+                self._end_member()
+            else:
+                data = inflater.unconsumed_tail
+                if not data and len(out) < _PIECE:
+                    return
+
+    def _end_member(self) -> None:
+        self._members += 1
+        self._made = False
+        self._over = not self._gzip
+        self._inflater = None
 
     def finish(self) -> bytes:
         if not self._members or (self._made and not self._over):
@@ -134,12 +126,13 @@ class _Brotli:
         self._decoder = brotli.Decompressor()
         self._error = brotli.error
 
-    def feed(self, data: bytes, room: int) -> bytes:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         try:
-            out: bytes = self._decoder.process(data, output_buffer_limit=room + 1)
+            while out := self._decoder.process(data, output_buffer_limit=_PIECE):
+                yield out
+                data = b""
         except self._error as error:
             raise _CodingError(str(error)) from error
-        return out
 
     def finish(self) -> bytes:
         if not self._decoder.is_finished():
@@ -161,11 +154,10 @@ class _Zstandard:
         self._frames = 0
         self._over = False
 
-    def feed(self, data: bytes, room: int) -> bytes:
-        out = []
+    def feed(self, data: bytes) -> Iterator[bytes]:
         for start in range(0, len(data), _ZSTD_SLICE):
             piece = data[start : start + _ZSTD_SLICE]
-            while piece and room >= 0 and not self._over:
+            while piece and not self._over:
                 if self._decoder.eof:
                     self._decoder = self._new()
                 try:
@@ -174,12 +166,11 @@ class _Zstandard:
                     if not self._frames:
                         raise _CodingError(str(error)) from error
                     self._over = True
-                    break
-                out.append(clear)
-                room -= len(clear)
+                    return
+                if clear:
+                    yield clear
                 self._frames += self._decoder.eof
                 piece = self._decoder.unused_data
-        return b"".join(out)
 
     def finish(self) -> bytes:
         if not self._frames:
@@ -193,9 +184,11 @@ class _Compress:
     def __init__(self) -> None:
         self._decoder = LzwDecoder()
 
-    def feed(self, data: bytes, room: int) -> bytes:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         try:
-            return self._decoder.feed(data, room)
+            while out := self._decoder.feed(data, _PIECE):
+                yield out
+                data = b""
         except ValueError as error:
             raise _CodingError(str(error)) from error
 
@@ -257,40 +250,47 @@ class Decoder:
                 return
             self._stages.append(_Stage(name, codec()))
 
-    def feed(self, data: bytes) -> bytes:
-        return self._run(data, 0)
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What comes out, in pieces that are never large; take all of them."""
+        for start in range(0, len(data), _SLICE):
+            yield from self._run((data[start : start + _SLICE],), 0)
 
-    def finish(self) -> bytes:
+    def finish(self) -> Iterator[bytes]:
         """The rest; call it once, last. A stream cut short becomes a `problem` here."""
-        out = b""
         for number, stage in enumerate(self._stages):
             if self.problem:
-                break
+                return
             try:
                 rest = stage.codec.finish()
             except _CodingError as error:
                 self.problem = f"{stage.name}: {error}"
-                break
-            out += self._run(rest, number + 1)
-        return out
+                return
+            yield from self._run((rest,), number + 1)
 
-    def _run(self, data: bytes, first: int) -> bytes:
-        """Pass data through the stages from number `first` on."""
-        if self.problem:
-            return b""
+    def _run(self, pieces: Iterable[bytes], first: int) -> Iterator[bytes]:
+        """Pass pieces through the stages from number `first` on."""
         for stage in self._stages[first:]:
-            if not data:
-                return b""
+            pieces = self._undo(stage, pieces)
+        for piece in pieces:
+            if self.problem:
+                return
+            if piece:
+                yield piece
+
+    def _undo(self, stage: _Stage, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            if self.problem:
+                return
             try:
-                data = stage.codec.feed(data, self._limit - stage.made)
+                for clear in stage.codec.feed(piece):
+                    stage.made += len(clear)
+                    if stage.made > self._limit:
+                        self.problem = f"{stage.name}: more than {self._limit} bytes come out"
+                        return
+                    yield clear
             except _CodingError as error:
                 self.problem = f"{stage.name}: {error}"
-                return b""
-            stage.made += len(data)
-            if stage.made > self._limit:
-                self.problem = f"{stage.name}: more than {self._limit} bytes come out"
-                return b""
-        return data
+                return
 
 
 def parse_codings(value: bytes | None) -> list[str]:
@@ -322,11 +322,7 @@ def decode(raw: bytes, codings: Sequence[str], *, limit: int = DEFAULT_LIMIT, wh
     if not codings or not raw:
         return DecodedBody(raw, None, "")
     decoder = Decoder(codings, limit=limit)
-    if whole:
-        parts = [decoder.feed(raw)]
-    else:
-        parts = [decoder.feed(raw[at : at + _CUT_SLICE]) for at in range(0, len(raw), _CUT_SLICE)]
-    parts.append(decoder.finish())
+    parts = [*decoder.feed(raw), *decoder.finish()]
     if not decoder.problem:
         return DecodedBody(b"".join(parts), True, "")
     if not whole and any(parts):

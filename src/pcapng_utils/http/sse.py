@@ -146,8 +146,9 @@ class EventStreamReader:
         if self._decoder is not None:
             if self._lost:
                 return
-            data = self._decoder.feed(data)
-        if data:
+            for piece in self._decoder.feed(data):
+                self._parser.feed(piece, time)
+        else:
             self._parser.feed(data, time)
 
     def gap(self) -> None:
