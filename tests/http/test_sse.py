@@ -83,7 +83,7 @@ def test_any_split_gives_the_same_events(lines: list[tuple[bytes, bytes]], data:
 
 def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "MAX_EVENT", 10)
-    monkeypatch.setattr(sse, "MAX_EVENTS", 2)
+    monkeypatch.setattr(sse, "MAX_RETAINED", 1000)
     parser = EventStreamParser()
     parser.feed(b"data: " + b"x" * 20, 0)
     assert parser.problem == "a line of more than 10 bytes"

@@ -15,7 +15,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
 from pcapng_utils.http.body import Body
-from pcapng_utils.http.exchange import Exchange, Request, Response, WebSocketLog, WebSocketMessage
+from pcapng_utils.http.exchange import OVERHEAD, Exchange, Request, Response, WebSocketLog, WebSocketMessage
 from pcapng_utils.http.websocket import WebSocketLayer, WebSocketLimits
 from pcapng_utils.layers import CLIENT, SERVER, Problem, Stamp, UnitKind, UnitLog
 
@@ -236,7 +236,7 @@ def test_a_compressed_frame_that_was_not_agreed_on_is_kept_as_it_was() -> None:
 def test_a_bomb_costs_its_limit() -> None:
     deflate = zlib.compressobj(wbits=-15)
     bomb = (deflate.compress(bytes(10_000_000)) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
-    run = Run(b"permessage-deflate; server_no_context_takeover", WebSocketLimits(1000, 2500, 100))
+    run = Run(b"permessage-deflate; server_no_context_takeover", WebSocketLimits(1000, 2500 + 2 * (OVERHEAD + 8)))
     assert len(bomb) > 1000
     short = zlib.compressobj(wbits=-15)
     small = (short.compress(bytes(100_000)) + short.flush(zlib.Z_SYNC_FLUSH))[:-4]
@@ -249,7 +249,7 @@ def test_a_bomb_costs_its_limit() -> None:
 
 
 def test_fragments_together_are_held_to_the_limit_too() -> None:
-    run = Run(limits=WebSocketLimits(10, 1000, 100))
+    run = Run(limits=WebSocketLimits(10, 1000))
     run.data(SERVER, frame(b"0123456", fin=False) + frame(b"789abcd", 0) + frame(b"short"))
     assert run.told() == [(SERVER, 1, b"0123456789", "too-long"), (SERVER, 1, b"short", "")]
 

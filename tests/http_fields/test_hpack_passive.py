@@ -181,7 +181,15 @@ def test_a_list_that_would_be_huge_is_cut() -> None:
     reader.read(encoder.encode([(b"x-bomb", b"b" * 3000)]))
     section = reader.read(b"\xbe" * 100_000 + b"\x82")
     assert section.fields == [(b"x-bomb", b"b" * 3000)] * 3
-    assert section.unknown == 100_000 - 3 + 1
+    assert (section.unknown, section.beyond) == (0, 100_000 - 3 + 1)
+
+
+def test_a_list_is_cut_where_references_alone_make_it_large() -> None:
+    encoder, reader = Encoder(), HpackReader()
+    reader.read(encoder.encode([(b"x-bomb", b"b" * 3000)]))
+    section = reader.read(b"\xbe" * 100)
+    assert len(section.fields) == (1 << 16) // (3000 + 6 + 32)
+    assert section.beyond == 100 - len(section.fields)
 
 
 def test_a_table_never_grows_past_the_limit() -> None:

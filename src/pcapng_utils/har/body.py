@@ -23,6 +23,11 @@ SMALL_BODY: Final = 1 << 18
 #: Bytes a decoded body may have: what a decompression bomb is stopped at.
 DECODED_LIMIT: Final = 1 << 28
 
+#: Bytes that any body may become, and what becomes of a byte if it is more: gzip makes 1032 at most, so that nothing
+#: but a bomb has more, but brotli, zstd and a coding in a coding make millions.
+_PLAUSIBLE: Final = 1 << 20
+_EXPANSION: Final = 1100
+
 _BASE64_PIECE: Final = 3 << 16
 
 
@@ -81,7 +86,7 @@ def _decode(body: Body, codings: Sequence[str], new_body: BodyFactory, *, whole:
     """The decoded body, or the body as it is; whether it was decoded (None: nothing to do); what was wrong."""
     if not codings or not body.size:
         return body, None, ""
-    decoder = Decoder(codings, limit=DECODED_LIMIT)
+    decoder = Decoder(codings, limit=min(DECODED_LIMIT, max(_PLAUSIBLE, _EXPANSION * body.size)))
     clear = new_body()
     for piece in body.chunks():
         for part in decoder.feed(piece):

@@ -220,9 +220,10 @@ def _timeline(request: Request | None, response: Response | None) -> Timeline:
 
 def _add_extras(fields: dict[str, Any], exchange: Exchange) -> None:
     """What HAR has no field for."""
+    messages = (("request", exchange.request), ("response", exchange.response))
     reasons = [
         f"{side}: {reason}"
-        for side, message in (("request", exchange.request), ("response", exchange.response))
+        for side, message in (*messages, *(("interim response", interim) for interim in exchange.interim))
         for reason in (message.incomplete if message else ["not-captured"])
     ]
     if reasons:

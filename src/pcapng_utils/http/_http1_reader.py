@@ -55,6 +55,8 @@ class Limits(Struct, frozen=True):
     """Bytes of one direction held while the other must be read first; each piece counts 256 more."""
     outstanding: int = 512
     """Requests that wait for their response."""
+    interim: int = 32
+    """Interim responses (1xx) that are kept of one exchange."""
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -255,6 +257,7 @@ class MessageReader(WaitingReader, Generic[M]):
         if self.events is not None:
             if self.events.problem:
                 self._problem("http1-bad-event-stream", message.frames[-1:], detail=self.events.problem)
+                message.lacks("events-left-out")
             self.events = None
         self._cut = False
         self._body = NO_BODY

@@ -1,4 +1,7 @@
-"""Bodies: kept in memory while they are small, or while there is room; else spilled to a file."""
+"""Bodies: kept in memory while they are small, or while there is room; else spilled to a file.
+
+What is kept of a message besides its body (events, messages of a WebSocket) has room of its own, and no file.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ SMALL: Final = 1 << 20
 """Bytes of a body that stay in memory whatever else is there: files are not to be had without end."""
 DEFAULT_ROOM: Final = 32 << 20
 """Bytes of memory that larger bodies may take together."""
+_NO_LIMIT: Final = 1 << 63
 
 _READ_SIZE: Final = 1 << 18
 
@@ -17,19 +21,29 @@ Spill = Callable[[], BinaryIO]
 
 
 class BodyMemory:
-    """The memory that the bodies of a conversion share."""
+    """The memory that the messages of a conversion share."""
 
-    __slots__ = ("room", "used")
+    __slots__ = ("kept", "kept_room", "room", "used")
 
-    def __init__(self, room: int = DEFAULT_ROOM) -> None:
+    def __init__(self, room: int = DEFAULT_ROOM, kept_room: int = _NO_LIMIT) -> None:
+        """`kept_room`: for what is kept besides bodies."""
         self.room = room
         self.used = 0
+        self.kept_room = kept_room
+        self.kept = 0
+
+    def keep(self, size: int) -> bool:
+        """Whether there is room to keep so many bytes more; whoever lets go of them subtracts them from `kept`."""
+        if self.kept + size > self.kept_room:
+            return False
+        self.kept += size
+        return True
 
 
 class Body:
     """The bytes of a message body, appended in order and then read, any number of times."""
 
-    __slots__ = ("_file", "_memory", "_parts", "_spill", "size")
+    __slots__ = ("_file", "_parts", "_spill", "memory", "size")
 
     def __init__(self, spill: Spill | None = None, memory: BodyMemory | None = None) -> None:
         """`spill` None: everything stays in memory. `memory` None: whatever is not small is spilled."""
@@ -37,7 +51,7 @@ class Body:
         self._parts: list[bytes] = []
         self._file: BinaryIO | None = None
         self._spill = spill
-        self._memory = memory or _NO_ROOM
+        self.memory = memory or _NO_ROOM
 
     def append(self, data: bytes) -> None:
         self.size += len(data)
@@ -45,7 +59,7 @@ class Body:
             self._file.write(data)
             return
         self._parts.append(data)
-        memory = self._memory
+        memory = self.memory
         memory.used += len(data)
         if memory.used > memory.room and self.size > SMALL and self._spill is not None:
             self._file = self._spill()
@@ -74,11 +88,11 @@ class Body:
             self._forget()
 
     def _forget(self) -> None:
-        self._memory.used -= sum(map(len, self._parts))
+        self.memory.used -= sum(map(len, self._parts))
         self._parts.clear()
 
 
-_NO_ROOM: Final = BodyMemory(-1 << 63)
+_NO_ROOM: Final = BodyMemory(-_NO_LIMIT)
 
 
 BodyFactory = Callable[[], Body]

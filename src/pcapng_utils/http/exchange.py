@@ -23,6 +23,9 @@ Header = tuple[bytes, bytes]
 #: Packets among which one that is named again is looked for: more than a record is spread over.
 _RECENT: Final = 64
 
+#: Bytes of memory that it takes to keep an event or a message, besides its text.
+OVERHEAD: Final = 400
+
 
 class Message(Struct):
     """What requests and responses share."""
@@ -103,6 +106,11 @@ class WebSocketMessage(Struct, frozen=True):
     """Indices into the direction's `UnitLog`."""
     incomplete: str = ""
 
+    @property
+    def cost(self) -> int:
+        """Bytes of memory that it takes, about."""
+        return OVERHEAD + len(self.data) + 8 * len(self.stamp.frames)
+
 
 class WebSocketClose(Struct, frozen=True):
     """The first close frame (RFC 6455, section 7.1.5)."""
@@ -128,6 +136,11 @@ class ServerSentEvent(Struct, frozen=True):
     id: str
     data: str
 
+    @property
+    def cost(self) -> int:
+        """Bytes of memory that it takes, about, here or where it is written."""
+        return OVERHEAD + len(self.data) + len(self.event) + len(self.id)
+
 
 class Exchange(Struct):
     """A request and its final response; either may be missing, never both."""
@@ -146,6 +159,12 @@ class Exchange(Struct):
     """How the stream was ended early: "client RST_STREAM CANCEL", "server RST_STREAM ...", "TCP reset"; else empty."""
     tunnel: str = ""
     """The connection (or stream) became something else after it: "websocket", "h2c", "connect", or the token."""
+
+    @property
+    def kept(self) -> int:
+        """Bytes that its events and messages count for in `BodyMemory.kept`."""
+        messages = self.websocket.messages if self.websocket else ()
+        return sum(one.cost for one in messages) + sum(one.cost for one in self.events or ())
 
 
 Emit = Callable[[Exchange], None]

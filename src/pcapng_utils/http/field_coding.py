@@ -29,6 +29,11 @@ _WRAPPED: Final = tuple(bytes((0, 0, 0x50, 0x80 | n)) for n in range(0x7F))
 _WRAPPED_LONG: Final = bytes((0, 0, 0x50, 0xFF))
 
 #: Seven bits each: enough for 62-bit values, the largest in any of the formats.
+_PLAUSIBLE: Final = 1 << 16
+"""Bytes that any section may become: most servers take less."""
+_EXPANSION: Final = 64
+"""What becomes of a byte, if it is more."""
+
 _MAX_INTEGER_OCTETS: Final = 9
 
 _decode_section: Final = Decoder(0, 0).feed_header
@@ -42,6 +47,14 @@ class FieldSection(NamedTuple):
     """Fields that are left out: what they refer to was not seen, or is not allowed."""
     error: str = ""
     """Why the rest of the section could not be read; empty if it was read to its end."""
+    beyond: int = 0
+    """Fields that are left out: the section holds more than is kept."""
+
+
+def room_for(size: int, most: int) -> int:
+    """Bytes of names and values that are kept of a section of `size` bytes, of which references may make any number:
+    not more than `most`, nor than a section of that size has in earnest."""
+    return min(most, max(_PLAUSIBLE, _EXPANSION * size))
 
 
 class CodingError(ValueError):

@@ -17,7 +17,14 @@ from collections import deque
 from typing import Final
 
 from pcapng_utils.http.exchange import Header
-from pcapng_utils.http.field_coding import FIELD_OVERHEAD, CodingError, FieldSection, read_integer, read_string
+from pcapng_utils.http.field_coding import (
+    FIELD_OVERHEAD,
+    CodingError,
+    FieldSection,
+    read_integer,
+    read_string,
+    room_for,
+)
 from pcapng_utils.http.static_tables import HPACK_STATIC
 
 DEFAULT_TABLE_SIZE: Final = 4096
@@ -35,7 +42,7 @@ class HpackReader:
     __slots__ = ("_capacity", "_entries", "_max_list", "_size")
 
     def __init__(self, max_list: int = 1 << 20) -> None:
-        """`max_list`: bytes of names and values (32 more a field) kept of one block; what is beyond is unknown."""
+        """`max_list`: bytes of names and values (32 more a field) kept of one block."""
         self._entries: deque[Header | None] = deque()
         self._size = 0
         self._capacity = DEFAULT_TABLE_SIZE
@@ -50,8 +57,8 @@ class HpackReader:
     def read(self, block: bytes) -> FieldSection:
         """The fields of the next header block. If it does not follow the format, the table is forgotten."""
         fields: list[Header] = []
-        unknown = 0
-        room = self._max_list
+        unknown = beyond = 0
+        room = room_for(len(block), self._max_list)
         position, end = 0, len(block)
         try:
             while position < end:
@@ -70,13 +77,13 @@ class HpackReader:
                     continue
                 room -= len(field[0]) + len(field[1]) + FIELD_OVERHEAD
                 if room < 0:
-                    unknown += 1
+                    beyond += 1
                     continue
                 fields.append(field)
         except CodingError as error:
             self.forget()
-            return FieldSection(fields, unknown, str(error))
-        return FieldSection(fields, unknown)
+            return FieldSection(fields, unknown, str(error), beyond)
+        return FieldSection(fields, unknown, "", beyond)
 
     def _entry(self, index: int) -> Header | None:
         if index < _FIRST_DYNAMIC:

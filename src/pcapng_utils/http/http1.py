@@ -31,6 +31,7 @@ _EMITTED_ABOVE: Final = frozenset(("websocket", "h2c"))
 
 _BAD_LENGTH: Final = "the headers of an HTTP/1 message are at odds about the length of its body (RFC 9112, section 6.3)"
 _NO_REQUESTS: Final = "HTTP/1 responses came whose requests were not captured; they stand alone"
+_TOO_MANY_INTERIM: Final = "an HTTP/1 request has more interim responses than are kept; the others are left out"
 _NO_SWITCH: Final = "an HTTP/1 response changes the protocol amid other requests; it is taken for a plain response"
 
 
@@ -188,7 +189,7 @@ class Http1Connection:
         exchange = turn.exchange
         status = response.status
         if 100 <= status < 200 and status != 101:
-            exchange.interim.append(response)
+            self._keep_interim(exchange, response)
             return 0
         exchange.response = response
         method = exchange.request.method.upper() if exchange.request is not None else b""
@@ -206,6 +207,13 @@ class Http1Connection:
             exchange.events = []
             self._server.events = event_stream_reader(response, exchange.events)
         return self._length(response, UNTIL_CLOSE)
+
+    def _keep_interim(self, exchange: Exchange, response: Response) -> None:
+        if len(exchange.interim) < self._limits.interim:
+            exchange.interim.append(response)
+        else:
+            self._report(Problem("http1-too-many-interim", _TOO_MANY_INTERIM, response.frames[-1]))
+            exchange.interim[-1].lacks("interim-left-out")
 
     def _turn_for(self, response: Response) -> Turn | None:
         after_hole = self._server.heads_lost

@@ -30,6 +30,7 @@ from pcapng_utils.http.field_coding import (
     Incomplete,
     read_integer,
     read_string,
+    room_for,
 )
 from pcapng_utils.http.static_tables import QPACK_STATIC
 
@@ -231,8 +232,8 @@ class QpackReader:
 
     def _lines(self, section: bytes, position: int, base: int | None) -> FieldSection:
         fields: list[Header] = []
-        unknown = 0
-        room = self._max_list
+        unknown = beyond = 0
+        room = room_for(len(section), self._max_list)
         end = len(section)
         try:
             while position < end:
@@ -242,12 +243,12 @@ class QpackReader:
                     continue
                 room -= len(field[0]) + len(field[1]) + FIELD_OVERHEAD
                 if room < 0:
-                    unknown += 1
+                    beyond += 1
                     continue
                 fields.append(field)
         except CodingError as error:
-            return FieldSection(fields, unknown, str(error))
-        return FieldSection(fields, unknown)
+            return FieldSection(fields, unknown, str(error), beyond)
+        return FieldSection(fields, unknown, "", beyond)
 
     def _indexed_static(self, section: bytes, position: int, base: int | None) -> _Line:
         index, position = read_integer(section, position, 0x3F)

@@ -7,16 +7,14 @@ that carried its blank line. `EventStreamParser` reads clear text, `EventStreamR
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from pcapng_utils.http.codings import Decoder, parse_codings
 from pcapng_utils.http.exchange import Response, ServerSentEvent
 
 MAX_RETAINED: Final = 1 << 26
-"""Bytes of events kept of one stream."""
-
-MAX_EVENTS: Final = 1 << 18
-"""Events kept of one stream."""
+"""Bytes of memory for events of one stream."""
 
 MAX_EVENT: Final = 1 << 24
 """Bytes of one event, and of one line."""
@@ -34,6 +32,7 @@ class EventStreamParser:
         "_data",
         "_event",
         "_id",
+        "_keep",
         "_line",
         "_retained",
         "_size",
@@ -42,10 +41,13 @@ class EventStreamParser:
         "problem",
     )
 
-    def __init__(self, events: list[ServerSentEvent] | None = None) -> None:
-        """`events`: the list to append to, if there is one already."""
+    def __init__(
+        self, events: list[ServerSentEvent] | None = None, keep: Callable[[int], bool] = lambda size: True
+    ) -> None:
+        """`events`: the list to append to, if there is one already; `keep`: asked for the memory of each event."""
         self.events: list[ServerSentEvent] = [] if events is None else events
         self.problem = ""
+        self._keep = keep
         self._retained = 0
         self._start: bytes | None = b""
         self._after_cr = False
@@ -113,9 +115,10 @@ class EventStreamParser:
 
     def _dispatch(self, time: int) -> None:
         if self._data and not self._broken:
-            self._retained += self._size + len(self._event)
-            if self._retained <= MAX_RETAINED and len(self.events) < MAX_EVENTS:
-                self.events.append(ServerSentEvent(time, self._event or "message", self._id, "\n".join(self._data)))
+            event = ServerSentEvent(time, self._event or "message", self._id, "\n".join(self._data))
+            self._retained += event.cost
+            if self._retained <= MAX_RETAINED and self._keep(event.cost):
+                self.events.append(event)
             else:
                 self.problem = "more events than are kept"
         self._broken = False
@@ -129,9 +132,9 @@ class EventStreamReader:
 
     __slots__ = ("_decoder", "_lost", "_parser")
 
-    def __init__(self, events: list[ServerSentEvent], codings: list[str]) -> None:
-        """`events`: the list to append to; `codings` as `parse_codings` yields them."""
-        self._parser = EventStreamParser(events)
+    def __init__(self, events: list[ServerSentEvent], codings: list[str], keep: Callable[[int], bool]) -> None:
+        """`events`: the list to append to; `codings` as `parse_codings` yields them; `keep` as for the parser."""
+        self._parser = EventStreamParser(events, keep)
         self._decoder = Decoder(codings) if codings else None
         self._lost = False
 
@@ -165,4 +168,4 @@ def is_event_stream(response: Response) -> bool:
 
 def event_stream_reader(response: Response, events: list[ServerSentEvent]) -> EventStreamReader:
     """A reader for the body of that response."""
-    return EventStreamReader(events, parse_codings(response.header(b"content-encoding")))
+    return EventStreamReader(events, parse_codings(response.header(b"content-encoding")), response.body.memory.keep)

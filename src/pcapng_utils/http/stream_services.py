@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from pcapng_utils.http.body import BodyFactory
 from pcapng_utils.http.exchange import Emit, Upgrade
@@ -28,8 +28,6 @@ class Limits(Struct, frozen=True):
     """Bytes of one stream that are held until it is known whether they are a body."""
     blocked: int = 128
     """HTTP/3: field sections that wait for QPACK's encoder stream."""
-    problems: int = 16
-    """Problems of each kind that are reported."""
 
 
 class Services(Struct):
@@ -43,11 +41,8 @@ class Services(Struct):
     version: str
     """"HTTP/2" or "HTTP/3"."""
     limits: Limits
-    _reported: dict[str, int] = field(default_factory=dict)
 
     def problem(self, kind: str, message: str, stamp: Stamp | None = None, detail: str = "", lost: int = 0) -> None:
-        """Report a problem, unless there were too many of its kind."""
-        count = self._reported[kind] = self._reported.get(kind, 0) + 1
-        if count <= self.limits.problems:
-            frame = stamp.frames[-1] if stamp is not None and stamp.frames else None
-            self.report(Problem(f"{self.version.lower().replace('/', '')}-{kind}", message, frame, detail, lost))
+        """Report a problem."""
+        frame = stamp.frames[-1] if stamp is not None and stamp.frames else None
+        self.report(Problem(f"{self.version.lower().replace('/', '')}-{kind}", message, frame, detail, lost))

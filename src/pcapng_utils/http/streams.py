@@ -84,10 +84,19 @@ class Stream:
             message = self.request(section, size)
         else:
             message = self._response(section, size)
-        if section.unknown or section.error:
+        if section.unknown or section.beyond or section.error:
             message.lacks("headers-unknown")
+            self._report_fields(section, stamps[0])
         for stamp in stamps:
             message.carried(stamp)
+
+    def _report_fields(self, section: FieldSection, stamp: Stamp) -> None:
+        if section.unknown:
+            message = "header fields refer to others that were not captured; they are left out"
+            self._services.problem("unknown-fields", message, stamp, f"{section.unknown} fields")
+        if section.beyond:
+            message = "a message has more or longer header fields than are kept; the last of them are left out"
+            self._services.problem("header-list", message, stamp, f"{section.beyond} fields")
 
     def section_lost(self, direction: int, stamps: Sequence[Stamp]) -> None:
         """A field section that cannot be read, because bytes of it were lost or it is too long."""
@@ -323,6 +332,8 @@ class Stream:
             self._services.problem(
                 "event-stream", "a stream of server-sent events is not whole", None, self._events.problem
             )
+            if exchange.response is not None:
+                exchange.response.lacks("events-left-out")
         if self._layer is not None:
             self._layer.close()
         if exchange.websocket is None:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pcapng_utils.http._websocket_frames import CLOSE, CONTINUATION, Frame, FrameReader, Trace
+from pcapng_utils.http.body import Body
 from pcapng_utils.http.exchange import Emit, Exchange, Response, WebSocketClose, WebSocketLog, WebSocketMessage
 from pcapng_utils.layers import CLIENT, SERVER, Problem, Report, Stamp, UnitKind, UnitLog
 
@@ -28,10 +29,8 @@ _WINDOW: Final = 1 << 15
 class WebSocketLimits(Struct, frozen=True):
     message: int = 1 << 25
     """Bytes kept of one message, inflated."""
-    retained: int = 1 << 27
-    """Bytes kept of one connection's messages."""
-    messages: int = 1 << 17
-    """Messages kept of one connection."""
+    retained: int = 1 << 26
+    """Bytes of memory for one connection's messages."""
 
 
 DEFAULT_LIMITS: Final = WebSocketLimits()
@@ -143,11 +142,13 @@ class WebSocketLayer:
         "_inflaters",
         "_limits",
         "_log",
+        "_memory",
         "_open",
         "_over",
         "_readers",
         "_report",
         "_retained",
+        "_shaken",
         "_skipped",
         "_too_much",
         "_units",
@@ -166,6 +167,8 @@ class WebSocketLayer:
         self._report = report
         self._units = units
         self._limits = limits
+        self._shaken = exchange.response or exchange.request or Response(Body())
+        self._memory = self._shaken.body.memory
         self._log = exchange.websocket = WebSocketLog()
         exchange.tunnel = exchange.tunnel or "websocket"
         self._inflaters = _inflaters(exchange.response)
@@ -251,16 +254,21 @@ class WebSocketLayer:
     def _keep(self, direction: int, message: _Message) -> None:
         """Put a message into the log."""
         log = self._log.messages
-        room = min(self._limits.message, self._limits.retained - self._retained)
-        if room <= 0 or len(log) >= self._limits.messages:
+        memory = self._memory
+        room = min(self._limits.message, self._limits.retained - self._retained, memory.kept_room - memory.kept)
+        if room <= 0:
             self._too_much += 1
             return
         data, fault = b"".join(message.parts), message.fault
         if message.compressed:
             data, fault = self._inflate(direction, data, room, fault)
         stamp = message.trace.stamp()
-        log.append(WebSocketMessage(direction, message.opcode, data, stamp, tuple(message.trace.units), fault))
-        self._retained += len(data)
+        kept = WebSocketMessage(direction, message.opcode, data, stamp, tuple(message.trace.units), fault)
+        if not memory.keep(kept.cost):
+            self._too_much += 1
+            return
+        log.append(kept)
+        self._retained += kept.cost
         if fault:
             self._report(
                 Problem("websocket-bad-message", _BAD_MESSAGE, stamp.frames[-1], f"{fault}, {len(data)} bytes")
@@ -304,7 +312,9 @@ class WebSocketLayer:
         for fault, skipped in zip(self._faults, self._skipped, strict=True):
             if fault is not None:
                 self._report(replace(fault, lost=skipped))
+                self._shaken.lacks(fault.kind.removeprefix("websocket-"))
         if self._too_much:
+            self._shaken.lacks("messages-left-out")
             self._report(Problem("websocket-too-much", _TOO_MUCH, detail=f"{self._too_much} messages"))
         self._log.messages = _by_time(self._log.messages)
         self._emit(self._exchange)

@@ -114,7 +114,7 @@ class Dissection:
         self._secrets = secrets
         self._names = names
         self._problems = problems
-        self._memory = BodyMemory(budget.bodies)
+        self._memory = BodyMemory(budget.bodies, budget.messages)
         self._builder = EntryBuilder(self._new_body, sink.write_blob if builder.bodies else None, builder.small_body)
         self._services = Services(
             secrets, self._new_body, self._emit, problems.add, self._on_dns, self._quic_knows, self._quic_router
@@ -167,6 +167,8 @@ class Dissection:
             self._add(exchange, conversation)
         except Exception as error:
             conversation.report(fault(error, "an exchange was left out", _frame_of(exchange)))
+        finally:
+            self._memory.kept -= exchange.kept
 
     def _add(self, exchange: Exchange, conversation: Conversation) -> None:
         conversation.exchanges += 1
