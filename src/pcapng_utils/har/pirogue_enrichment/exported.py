@@ -10,6 +10,7 @@ from typing import Any, Final, TypedDict
 REDUNDANT_KEYS: Final = frozenset({"localIp", "localPort", "destIp", "destPort", "communityId"})
 
 _DEPTH: Final = 50
+_NESTED: Final = (dict, list)
 
 
 class SocketTraceData(TypedDict, total=False):
@@ -62,7 +63,10 @@ def camel_cased(value: Any, depth: int = _DEPTH) -> Any:
     if not depth:
         return value
     if isinstance(value, dict):
-        return {_camel_case(key): camel_cased(item, depth - 1) for key, item in value.items()}
+        return {
+            _camel_case(key): camel_cased(item, depth - 1) if isinstance(item, _NESTED) else item
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [camel_cased(item, depth - 1) for item in value]
     return value
