@@ -1,8 +1,8 @@
 """What facts need of a certificate, read from DER where it has the shape that most have (RFC 5280, X.690).
 
 Strategy: walk down the structure and give up at anything unusual, which `cryptography`'s parser then reads: names with
-more than plain ASCII, attributes without a short name, alternative names that are neither DNS names nor addresses,
-dates beyond 2049. That parser takes 20 ms and several MB before it reads anything, a tenth of a short conversion.
+more than plain ASCII, attributes without a short name, alternative names that are neither DNS names nor addresses. That
+parser takes 20 ms and several MB before it reads anything, a tenth of a short conversion.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _BIT_STRING: Final = 0x03
 _OCTET_STRING: Final = 0x04
 _OBJECT_IDENTIFIER: Final = 0x06
 _UTC_TIME: Final = 0x17
+_GENERALIZED_TIME: Final = 0x18
 _SEQUENCE: Final = 0x30
 _SET: Final = 0x31
 _INTEGER: Final = 0x02
@@ -42,7 +43,7 @@ _ATTRIBUTES: Final = {
 _PLAIN: Final = re.compile(rb"[A-Za-z0-9*(](?:[A-Za-z0-9 .,*'()/:@&_-]*[A-Za-z0-9.*)])?")
 """A value in which RFC 4514 (section 2.4) has nothing to be escaped but commas."""
 _PLAIN_HOST: Final = re.compile(rb"[A-Za-z0-9*._-]+")
-_PLAIN_TIME: Final = re.compile(rb"[0-9]{12}Z")
+_PLAIN_TIME: Final = re.compile(rb"[0-9]{14}Z")
 
 
 class PlainCertificate(NamedTuple):
@@ -75,9 +76,9 @@ def _certificate(der: bytes) -> PlainCertificate:
     )
     if version != _VERSION_3:
         raise _UnusualError
-    not_before, not_after = _elements(validity, _UTC_TIME, _UTC_TIME)
+    not_before, not_after = _each(validity)
     return PlainCertificate(
-        _name(subject), _name(issuer), _alternative_names(extensions), _time(not_before), _time(not_after)
+        _name(subject), _name(issuer), _alternative_names(extensions), _time(*not_before), _time(*not_after)
     )
 
 
@@ -119,12 +120,15 @@ def _alternative_name(tag: int, value: bytes) -> str:
     raise _UnusualError
 
 
-def _time(value: bytes) -> str:
-    """UTCTime as ISO 8601 (RFC 5280, section 4.1.2.5.1: the years are 1950 to 2049)."""
+def _time(tag: int, value: bytes) -> str:
+    """A time as ISO 8601 (RFC 5280, sections 4.1.2.5.1 and 4.1.2.5.2: the years of UTCTime are 1950 to 2049)."""
+    if tag == _UTC_TIME:
+        value = (b"20" if value < b"50" else b"19") + value
+    elif tag != _GENERALIZED_TIME:
+        raise _UnusualError
     if not _PLAIN_TIME.fullmatch(value):
         raise _UnusualError
-    century = "20" if value < b"50" else "19"
-    text = century + value.decode("ascii")
+    text = value.decode("ascii")
     iso = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:14]}Z"
     datetime.fromisoformat(iso)  # a ValueError for what is no time
     return iso
