@@ -119,7 +119,7 @@ def _check_metadata(path: Path, digests: _Digests) -> Check:
     name = path.name.removesuffix(_METADATA)
     try:
         metadata = msgspec.json.decode(_small_file(path), type=_Metadata)
-    except (OSError, ValueError) as error:  # msgspec's and Unicode's errors are ValueErrors
+    except (OSError, ValueError, RecursionError) as error:  # msgspec's and Unicode's errors are ValueErrors
         return Check(name, path.name, "unreadable", {"detail": str(error)})
     named = [algorithm for algorithm in (*_STRONG, *_WEAK) if getattr(metadata, algorithm)]
     wanted = [algorithm for algorithm in named if algorithm in _STRONG] or named[:1]

@@ -23,6 +23,10 @@ CLIENT: Final = 0
 SERVER: Final = 1
 
 
+#: Units that are told apart in one direction of a conversation; those beyond count as one.
+MOST_UNITS: Final = 1 << 20
+
+
 class Stamp(NamedTuple):
     """Where a run of clear bytes was on the wire."""
 
@@ -76,11 +80,18 @@ class UnitLog:
     def add(self, direction: int, time: int, frame: int, size: int, kind: int = 0) -> int:
         """Append a unit; returns its index in the direction."""
         times = self.times[direction]
+        if len(times) >= MOST_UNITS:
+            return MOST_UNITS - 1
         times.append(time)
         self.frames[direction].append(frame)
         self.sizes[direction].append(size)
         self.kinds[direction].append(kind)
         return len(times) - 1
+
+    @property
+    def full(self) -> bool:
+        """Whether units are no longer told apart."""
+        return max(map(len, self.times)) >= MOST_UNITS
 
     def mark(self, direction: int, unit: int, kind: int) -> None:
         """Add `kind` to what the unit is known to have carried."""

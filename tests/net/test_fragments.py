@@ -137,7 +137,7 @@ def test_fragments_wait_for_a_limited_time() -> None:
 
 def test_the_oldest_is_given_up_when_too_many_wait() -> None:
     problems: list[Problem] = []
-    reassembler = Reassembler(problems.append, FragmentLimits(datagrams=2))
+    reassembler = Reassembler(problems.append, FragmentLimits(fragmented=2))
     for n in range(3):
         reassembler.add((n,), 0, True, b"a" * 8, (n + 1,), 0)
     assert [problem.frame for problem in problems] == [1]
@@ -148,7 +148,7 @@ def test_the_oldest_is_given_up_when_too_many_wait() -> None:
 
 def test_bytes_that_wait_are_limited() -> None:
     problems: list[Problem] = []
-    reassembler = Reassembler(problems.append, FragmentLimits(bytes=500))
+    reassembler = Reassembler(problems.append, FragmentLimits(fragments=500))
     for n in range(10):
         reassembler.add((n,), 0, True, b"a" * 32, (n,), 0)
     assert [problem.frame for problem in problems] == [0, 1, 2, 3, 4, 5, 6]

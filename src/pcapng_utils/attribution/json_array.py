@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+#: A string, or what there is of one that is cut short; a bracket.
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _FIRST_KEY: Final = re.compile(rb'\s*\{\s*("(?:[^"\\]|\\.){1,64}")\s*:')
 SEPARATORS: Final = b" \t\r\n,"
 _BOM: Final = b"\xef\xbb\xbf"
@@ -67,6 +68,8 @@ class ArrayReader:
         """The input ended inside the array (known after `finish`)."""
         self._buffer = bytearray()
         self._offset = 0
+        self._enough = self.BLOCK
+        """Bytes to wait for: where a block could not be cut, it is tried again only when there is twice as much."""
         self._begun = False
         self._ended = False
         self._between: re.Pattern[bytes] | None = None
@@ -74,7 +77,7 @@ class ArrayReader:
     def feed(self, data: bytes) -> Iterator[Block]:
         """Take the next bytes of the input; raises `NotAnArrayError` if it does not begin as an array of objects."""
         self._buffer += data
-        if len(self._buffer) >= self.BLOCK and not self._ended:
+        if len(self._buffer) >= self._enough and not self._ended:
             self._begin()
             yield from self._cut()
 
@@ -119,6 +122,7 @@ class ArrayReader:
             elif len(self._buffer) > self.LARGEST:
                 self._ended = self.truncated = True
                 self._buffer.clear()
+        self._enough = max(self.BLOCK, min(2 * len(self._buffer), self.LARGEST + 1))
 
     def _block(self, end: int) -> Block:
         """Take the first `end` bytes of the buffer."""

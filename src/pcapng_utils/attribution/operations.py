@@ -190,7 +190,7 @@ class OperationLog:
         """Take the objects of a block."""
         try:
             records = self._block_decoder.decode(b"[%b]" % block.data.strip(SEPARATORS))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             records = []
         if len(records) == len(block.starts):
             ends = [*block.starts[1:], len(block.data)]
@@ -202,7 +202,7 @@ class OperationLog:
             for start, end in spans:
                 try:
                     record = self._decoder.decode(piece[start:end])
-                except (msgspec.DecodeError, UnicodeDecodeError):
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                     self._add_malformed(offset + start, end - start)
                 else:
                     self._add(record, offset + start, end - start)
@@ -300,7 +300,7 @@ class OperationLog:
     def _new_stack(self, raw: msgspec.Raw) -> int:
         try:
             frames = self._stack_decoder.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return NO_STACK
         if not frames:
             return NO_STACK

@@ -87,6 +87,13 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-sf", "--socket-operations-file", metavar="FILE", help="socket trace; '' for none")
     group.add_argument("-cf", "--cryptography-operations-file", metavar="FILE", help="cipher log; '' for none")
     group.add_argument("--hosts-file", type=Path, metavar="FILE", help="names of addresses, in the form of /etc/hosts")
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="change what is kept of input at most, such as http1.head=1M; repeatable, for the names see SECURITY.md",
+    )
 
 
 def add_examination_options(parser: argparse.ArgumentParser) -> None:
@@ -206,9 +213,26 @@ def reading_options(arguments: argparse.Namespace) -> tuple[Path, Options]:
         cipher_log=_file_or_none(arguments.cryptography_operations_file, experiment.cipher_log),
         metadata=experiment.metadata,
         evidence=experiment.evidence,
+        limits=_limits(arguments.limit),
         device=experiment.device,
         ad_ids=experiment.ad_ids,
     )
+
+
+def _limits(asked: list[str]) -> tuple[tuple[str, int], ...]:
+    """Limits by name. Raises UsageError for one that is none."""
+    from pcapng_utils.errors import UsageError
+    from pcapng_utils.pipeline.limits import Limits
+
+    limits = []
+    for text in asked:
+        name, _, value = text.partition("=")
+        try:
+            limits.append((name, size(value)))
+        except argparse.ArgumentTypeError:
+            raise UsageError(f"--limit {text}: a name and a number were expected, such as http1.head=1M.") from None
+    Limits().but(tuple(limits))
+    return tuple(limits)
 
 
 def _file_or_none(asked: str | None, found: Path | None) -> Path | None:

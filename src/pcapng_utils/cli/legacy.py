@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     tuning.add_argument("-ot", "--tshark-out", metavar="PATH", help=argparse.SUPPRESS)
     tuning.add_argument("-Y", "--display-filter", default=_DISPLAY_FILTER, help=argparse.SUPPRESS)
     tuning.add_argument("-J", "--protocol-match-filter", default=_PROTOCOL_FILTER, help=argparse.SUPPRESS)
-    parser.set_defaults(command=pcapng_to_har)
+    parser.set_defaults(command=pcapng_to_har, limit=[])
     return parser
 
 

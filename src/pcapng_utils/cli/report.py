@@ -128,7 +128,7 @@ def _device(source: Path) -> dict[str, str]:
     folder = source if source.is_dir() else source.parent
     try:
         properties = msgspec.json.decode((folder / _DEVICE).read_bytes(), type=dict[str, str | int | float | None])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return {name: str(value) for name, value in properties.items() if value not in (None, "")}
 

@@ -20,15 +20,23 @@ from pcapng_utils.http.codings import Decoder
 #: Bodies up to this many bytes (before and after decoding) are values of the entry, unless another limit is asked for.
 SMALL_BODY: Final = 1 << 18
 
-#: Bytes a decoded body may have: what a decompression bomb is stopped at.
-DECODED_LIMIT: Final = 1 << 28
-
-#: Bytes that any body may become, and what becomes of a byte if it is more: gzip makes 1032 at most, so that nothing
-#: but a bomb has more, but brotli, zstd and a coding in a coding make millions.
+#: Bytes that any body may become.
 _PLAUSIBLE: Final = 1 << 20
-_EXPANSION: Final = 1100
 
 _BASE64_PIECE: Final = 3 << 16
+
+
+class BodyLimits(msgspec.Struct, frozen=True):
+    """What a decompression bomb is stopped at."""
+
+    decoded: int = 1 << 28
+    """Bytes a decoded body may have."""
+    expansion: int = 1100
+    """What may become of a byte, where more than a megabyte comes out. gzip makes 1032 at most; brotli, zstd and a
+    coding in a coding make millions."""
+
+
+_DEFAULT_LIMITS: Final = BodyLimits()
 
 
 class Blob(NamedTuple):
@@ -65,13 +73,14 @@ def read_body(
     *,
     small: int = SMALL_BODY,
     whole: bool = True,
+    limits: BodyLimits = _DEFAULT_LIMITS,
 ) -> Content:
     """Undo the codings of a body (`message_codings`) and find its form.
 
     `write_blob` None: the bodies are not wanted, their sizes and digests alone. `whole` False: the body was cut short,
     and what can be decoded of it is its content.
     """
-    clear, decoded, problem = _decode(body, codings, new_body, whole=whole)
+    clear, decoded, problem = _decode(body, codings, new_body, limits, whole=whole)
     if clear.size <= small:
         content = _small(clear.getvalue(), content_type, wanted=write_blob is not None)
     else:
@@ -82,11 +91,13 @@ def read_body(
     return content
 
 
-def _decode(body: Body, codings: Sequence[str], new_body: BodyFactory, *, whole: bool) -> tuple[Body, bool | None, str]:
+def _decode(
+    body: Body, codings: Sequence[str], new_body: BodyFactory, limits: BodyLimits, *, whole: bool
+) -> tuple[Body, bool | None, str]:
     """The decoded body, or the body as it is; whether it was decoded (None: nothing to do); what was wrong."""
     if not codings or not body.size:
         return body, None, ""
-    decoder = Decoder(codings, limit=min(DECODED_LIMIT, max(_PLAUSIBLE, _EXPANSION * body.size)))
+    decoder = Decoder(codings, limit=min(limits.decoded, max(_PLAUSIBLE, limits.expansion * body.size)))
     clear = new_body()
     for piece in body.chunks():
         for part in decoder.feed(piece):

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 import pybase64
 
-from pcapng_utils.har.body import SMALL_BODY, Blob, Content, WriteBlob, read_body
+from pcapng_utils.har.body import SMALL_BODY, Blob, BodyLimits, Content, WriteBlob, read_body
 from pcapng_utils.har.cookies import request_cookies, response_cookies
 from pcapng_utils.har.text import header_text
 from pcapng_utils.har.timings import Opening, Timeline, seconds
@@ -65,6 +65,7 @@ class EntryBuilder(msgspec.Struct, frozen=True):
     write_blob: WriteBlob | None
     small_body: int = SMALL_BODY
     """Bytes of a body that is a value of the entry, rather than a blob in the spool."""
+    limits: BodyLimits = BodyLimits()
 
     def build(self, exchange: Exchange, flow: Flow, tls: TlsFacts | None) -> tuple[Entry, list[str]]:
         """The entry, and what was wrong with the exchange's bodies, a sentence each."""
@@ -169,6 +170,7 @@ class EntryBuilder(msgspec.Struct, frozen=True):
             self.write_blob,
             small=self.small_body,
             whole=not message.incomplete,
+            limits=self.limits,
         )
         message.body.discard()
         if content.problem:

@@ -15,6 +15,8 @@ DEFAULT_ROOM: Final = 32 << 20
 _NO_LIMIT: Final = 1 << 63
 
 _READ_SIZE: Final = 1 << 18
+_PIECE: Final = 48
+"""Bytes of memory that each piece takes besides its own."""
 
 Spill = Callable[[], BinaryIO]
 """Makes an empty, private, unnamed file that can be written and read."""
@@ -60,8 +62,8 @@ class Body:
             return
         self._parts.append(data)
         memory = self.memory
-        memory.used += len(data)
-        if memory.used > memory.room and self.size > SMALL and self._spill is not None:
+        memory.used += len(data) + _PIECE
+        if memory.used > memory.room and self.size + _PIECE * len(self._parts) > SMALL and self._spill is not None:
             self._file = self._spill()
             self._file.writelines(self._parts)
             self._forget()
@@ -88,7 +90,7 @@ class Body:
             self._forget()
 
     def _forget(self) -> None:
-        self.memory.used -= sum(map(len, self._parts))
+        self.memory.used -= sum(map(len, self._parts)) + _PIECE * len(self._parts)
         self._parts.clear()
 
 

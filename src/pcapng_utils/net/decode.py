@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Struct, field
-
 from pcapng_utils.layers import Problem, Report
 from pcapng_utils.net import ip, link, tunnels, wireless
 from pcapng_utils.net.cursor import NOTHING, Cursor, Handler, IpPayload, Malformed
@@ -24,12 +22,11 @@ _HANDLERS: Final[dict[int, Handler]] = link.HANDLERS | wireless.HANDLERS | ip.HA
 _ONCE: Final = frozenset(("link-encrypted",))
 
 
-class DecoderLimits(Struct, frozen=True):
+class DecoderLimits(FragmentLimits, frozen=True):
     """What a packet may make the decoder do and keep."""
 
     tunnels: int = 8
     """Nested in one another."""
-    fragments: FragmentLimits = field(default_factory=FragmentLimits)
 
 
 class Decoder:
@@ -40,7 +37,7 @@ class Decoder:
     def __init__(self, report: Report, limits: DecoderLimits | None = None) -> None:
         limits = limits or DecoderLimits()
         self._report = report
-        self._fragments = Reassembler(report, limits.fragments)
+        self._fragments = Reassembler(report, limits)
         self._cursor = Cursor(report, self._fragments, limits.tunnels)
         self._said: set[str | int] = set()
 

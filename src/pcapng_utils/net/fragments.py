@@ -23,10 +23,11 @@ _OVERHEAD: Final = 128
 class FragmentLimits(Struct, frozen=True):
     """How much may wait for how long."""
 
-    datagrams: int = 1024
-    bytes: int = 16 * 1024 * 1024
-    """Of memory, what it takes to keep track of them included."""
-    age: int = 60_000_000_000
+    fragmented: int = 1024
+    """Datagrams that wait for fragments."""
+    fragments: int = 16 << 20
+    """Bytes of memory for the fragments that are there, what it takes to keep track of them included."""
+    fragment_age: int = 60_000_000_000
     """ns from a datagram's first fragment to the last one accepted (RFC 8200 says 60 s)."""
 
 
@@ -47,7 +48,7 @@ class _Partial(Struct):
     size: int | None = None
     """Of the datagram, known once its last fragment came."""
     held: int = 0
-    """What it counts for in `FragmentLimits.bytes`."""
+    """What it counts for in `FragmentLimits.fragments`."""
 
 
 class Reassembler:
@@ -103,12 +104,12 @@ class Reassembler:
     def _expire(self, time: int) -> None:
         while self._partials:
             key, oldest = next(iter(self._partials.items()))
-            if time - oldest.since <= self._limits.age:
+            if time - oldest.since <= self._limits.fragment_age:
                 return
             self._give_up(key)
 
     def _make_room(self) -> None:
-        while len(self._partials) > self._limits.datagrams or self._held > self._limits.bytes:
+        while len(self._partials) > self._limits.fragmented or self._held > self._limits.fragments:
             self._give_up(next(iter(self._partials)))
 
     def _drop(self, key: tuple[object, ...]) -> _Partial:

@@ -23,7 +23,7 @@ from pcapng_utils.faults import fault
 from pcapng_utils.layers import DatagramLayer, Problem, Report, SegmentLayer
 from pcapng_utils.net.bulkhead import close_receiver, stop_reading
 from pcapng_utils.net.community import community_id
-from pcapng_utils.net.decode import Decoder, IpPayload
+from pcapng_utils.net.decode import Decoder, DecoderLimits, IpPayload
 from pcapng_utils.net.flow import Endpoint, Flow
 from pcapng_utils.net.half import ACK, MASK, Half
 from pcapng_utils.net.idle import Idle
@@ -104,6 +104,7 @@ class Network:
         report: Report,
         limits: Limits | None = None,
         shard: Shard = WHOLE,
+        packets: DecoderLimits | None = None,
     ) -> None:
         """`shard`: which of the flows are followed. What is wrong with packets is reported in each shard alike."""
         limits = limits or Limits()
@@ -111,7 +112,7 @@ class Network:
         self._on_flow = on_flow
         self._on_flow_end = on_flow_end
         self._report = report
-        self._decoder = Decoder(report)
+        self._decoder = Decoder(report, packets)
         self._pool = Pool(limits, report)
         self._halves: dict[bytes, Half] = {}
         self._sockets: dict[bytes, tuple[_Conversation, int]] = {}

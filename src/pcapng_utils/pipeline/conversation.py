@@ -23,6 +23,7 @@ from pcapng_utils.pipeline.adapters import Opaque, SegmentAdapter
 from pcapng_utils.pipeline.datagrams import CountedDatagrams, DatagramDetector, OpaqueDatagrams
 from pcapng_utils.pipeline.detect import Protocol
 from pcapng_utils.pipeline.detection import ByteDetector, SegmentDetector
+from pcapng_utils.pipeline.limits import Limits
 from pcapng_utils.pipeline.socks import SocksLayer
 from pcapng_utils.tls.connection import TlsConnection
 from pcapng_utils.tls.facts import TlsFacts
@@ -39,6 +40,7 @@ class Services(Struct, frozen=True):
     """What all conversations share."""
 
     secrets: SecretStore
+    limits: Limits
     new_body: BodyFactory
     emit: Callable[[Exchange, Conversation], None]
     report: Report
@@ -98,7 +100,9 @@ class Conversation:
         self._services.emit(exchange, self)
 
     def _open_tls(self) -> TlsConnection:
-        connection = TlsConnection(self._services.secrets, self._open_above_tls, self.report, self.units)
+        connection = TlsConnection(
+            self._services.secrets, self._open_above_tls, self.report, self.units, self._services.limits.tls
+        )
         self.tls = connection.facts
         return connection
 
@@ -132,6 +136,7 @@ class Conversation:
             self._services.new_body,
             self.units,
             self._upgrade,
+            limits=self._services.limits.http1,
             whole=self.flow.begun != "mid-capture" and not any(self.flow.lost),
         )
 
@@ -140,7 +145,13 @@ class Conversation:
 
         self.application = "HTTP/2"
         return Http2Connection(
-            self._emit, self.report, self._services.new_body, self.units, upgraded=upgraded, upgrade=self._upgrade
+            self._emit,
+            self.report,
+            self._services.new_body,
+            self.units,
+            upgraded=upgraded,
+            upgrade=self._upgrade,
+            limits=self._services.limits.http2,
         )
 
     def _open_socks(self) -> ByteLayer:
@@ -168,11 +179,19 @@ class Conversation:
         from pcapng_utils.http.http3 import Http3Connection
 
         self.application = "HTTP/3"
-        return Http3Connection(self._emit, self.report, self._services.new_body, self.units, upgrade=self._upgrade)
+        services = self._services
+        return Http3Connection(
+            self._emit,
+            self.report,
+            services.new_body,
+            self.units,
+            upgrade=self._upgrade,
+            limits=services.limits.http2,
+        )
 
     def _upgrade(self, exchange: Exchange, kind: str) -> ByteLayer | None:
         if kind == "websocket":
-            return WebSocketLayer(exchange, self._emit, self.report, self.units)
+            return WebSocketLayer(exchange, self._emit, self.report, self.units, self._services.limits.websocket)
         if kind == "h2c":
             return self._open_http2(upgraded=exchange)
         return self._open_unknown()

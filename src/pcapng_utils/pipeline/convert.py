@@ -91,7 +91,7 @@ class Conversion:
         self._decryption = self._open_cipher_log()
         small_body = _SMALL_BODY_TO_CHANGE if self._decryption or self.options.redact else SMALL_BODY
         builder = BuilderOptions(self.options.bodies, small_body)
-        budget = Budget.of(self.options.max_memory // shard.total)
+        budget = Budget.of(self.options.max_memory // shard.total, self.options.limits)
         self._dissection = Dissection(sink, self.secrets, self.names, self.problems, builder, shard, budget)
         if self._decryption is not None:
             enrich = self._decryption.enrich_messages

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 _LARGEST_DNS_MESSAGE: Final = 65_535
 
+_TOO_MANY_UNITS: Final = (
+    "a connection has more records or segments than are told apart: which code sent the later ones is not known"
+)
+
 EnrichEntry = Callable[[Entry], None]
 """Something that is added to an entry while its bodies are at hand."""
 
@@ -115,13 +119,25 @@ class Dissection:
         self._names = names
         self._problems = problems
         self._memory = BodyMemory(budget.bodies, budget.messages)
-        self._builder = EntryBuilder(self._new_body, sink.write_blob if builder.bodies else None, builder.small_body)
+        self._builder = EntryBuilder(
+            self._new_body, sink.write_blob if builder.bodies else None, builder.small_body, budget.limits.body
+        )
+        self._limits = budget.limits
         self._services = Services(
-            secrets, self._new_body, self._emit, problems.add, self._on_dns, self._quic_knows, self._quic_router
+            secrets,
+            self._limits,
+            self._new_body,
+            self._emit,
+            problems.add,
+            self._on_dns,
+            self._quic_knows,
+            self._quic_router,
         )
         self._router: QuicRouter | None = None
         self._conversations: dict[str, Conversation] = {}
-        self._network = Network(self._on_flow, self._on_flow_end, problems.add, budget.network, shard)
+        self._network = Network(
+            self._on_flow, self._on_flow_end, problems.add, self._limits.net, shard, self._limits.packets
+        )
 
     def feed(self, event: CaptureEvent) -> None:
         if isinstance(event, PacketBatch):
@@ -159,7 +175,7 @@ class Dissection:
         if self._router is None:
             from pcapng_utils.quic.router import QuicRouter
 
-            self._router = QuicRouter(self._secrets)
+            self._router = QuicRouter(self._secrets, self._limits.quic)
         return self._router
 
     def _emit(self, exchange: Exchange, conversation: Conversation) -> None:
@@ -213,6 +229,8 @@ class Dissection:
 
     def _on_flow_end(self, flow: Flow) -> None:
         conversation = self._conversations.pop(flow.id, None)
+        if conversation is not None and conversation.units.full:
+            conversation.report(Problem("units-limit", _TOO_MANY_UNITS, frame=flow.last_frame))
         tls = conversation.tls if conversation else None
         application = conversation.application if conversation else ""
         quic = conversation.quic if conversation else None

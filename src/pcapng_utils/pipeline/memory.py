@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, Self
 
-from pcapng_utils.net.limits import Limits
+from pcapng_utils.net.limits import Limits as NetLimits
+from pcapng_utils.pipeline.limits import Asked, Limits
 
 DEFAULT: Final = 512_000_000
 LEAST: Final = 32_000_000
@@ -29,18 +30,18 @@ class Budget(NamedTuple):
     """Bytes of bodies in memory; those that do not fit go to files."""
     messages: int
     """Bytes of events and of WebSockets' messages, which wait in memory for the end of their exchange."""
-    network: Limits
+    limits: Limits
 
     @classmethod
-    def of(cls, memory: int) -> Self:
-        """Share out so many bytes."""
+    def of(cls, memory: int, asked: Asked = ()) -> Self:
+        """Share out so many bytes; `asked`: limits that are to be others."""
         flows = memory // _OPEN_FLOW
         held_back = int(memory * _HELD_BACK)
-        limits = Limits(
-            buffer=min(Limits().buffer, held_back // 4),
+        network = NetLimits(
+            buffer=min(NetLimits().buffer, held_back // 4),
             buffers=held_back,
             open_flows=flows,
             udp_flows=flows,
             closed_flows=memory // _CLOSED_FLOW,
         )
-        return cls(int(memory * _BODIES), int(memory * _MESSAGES), limits)
+        return cls(int(memory * _BODIES), int(memory * _MESSAGES), Limits(net=network).but(asked))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pcapng_utils.pipeline.limits import Asked
 from pcapng_utils.pipeline.memory import DEFAULT
 
 Attribution = Literal["alignment", "nearest", "none"]
@@ -76,6 +77,8 @@ class Options:
     """Processes that read the capture; what they find does not depend on how many they are."""
     max_memory: int = DEFAULT
     """Bytes of memory that what is open at a time may take, in all processes together (see `Budget`)."""
+    limits: Asked = ()
+    """Limits that are not to be the default ones."""
 
     def to_har(self) -> dict[str, Any]:
         """What was asked, where it is not the default: `creator._metadata.options`."""
@@ -90,6 +93,8 @@ class Options:
             asked["systemFrames"] = list(self.system_frames)
         if self.redact:
             asked["redact"] = True
+        if self.limits:
+            asked["limits"] = dict(self.limits)
         if not self.bodies:
             asked["bodies"] = False
         filters = {

@@ -29,7 +29,7 @@ class HarEnrichment(ABC):
             return None
         try:
             return msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{self.input_data_file}: JSON was expected: {error}") from None
 
     @abstractmethod

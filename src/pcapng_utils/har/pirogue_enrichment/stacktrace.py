@@ -62,7 +62,7 @@ def compute_time_shift_from_pirogue_experiment_metadata(folder: Path) -> float |
         return None
     try:
         found = msgspec.json.decode(text, type=_Experiment)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: the start times of both captures were expected: {error}") from None
     return (found.device.start_capture_time - found.network.start_capture_time) / 1000
 
