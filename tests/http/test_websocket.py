@@ -236,7 +236,7 @@ def test_a_compressed_frame_that_was_not_agreed_on_is_kept_as_it_was() -> None:
 def test_a_bomb_costs_its_limit() -> None:
     deflate = zlib.compressobj(wbits=-15)
     bomb = (deflate.compress(bytes(10_000_000)) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
-    run = Run(b"permessage-deflate; server_no_context_takeover", WebSocketLimits(1000, 2500 + 2 * (OVERHEAD + 8)))
+    run = Run(b"permessage-deflate; server_no_context_takeover", WebSocketLimits(1000, 2500 + 3 * (OVERHEAD + 8)))
     assert len(bomb) > 1000
     short = zlib.compressobj(wbits=-15)
     small = (short.compress(bytes(100_000)) + short.flush(zlib.Z_SYNC_FLUSH))[:-4]

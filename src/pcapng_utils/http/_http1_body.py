@@ -21,6 +21,9 @@ _CHUNK_SIZE: Final = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n"
 _MAX_CHUNK_LINE: Final = 1 << 14
 _MAX_TRAILERS: Final = 1 << 18
 
+#: Why a message is not whole: its trailers are longer than is kept.
+TRAILERS_LEFT_OUT: Final = "trailers-left-out"
+
 
 class Status(Enum):
     """What is to be read after a piece of a body."""
@@ -265,6 +268,8 @@ class ChunkedBody(BodyReader):
             self.status = Status.DONE
         elif len(self._trailers) < _MAX_TRAILERS:
             self._trailers += line
+        else:
+            self._message.lacks(TRAILERS_LEFT_OUT)
         return True
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, NamedTuple
 
 from msgspec import Struct
 
-from pcapng_utils.http._http1_body import NO_BODY, BodyReader, Status, body_reader
+from pcapng_utils.http._http1_body import NO_BODY, TRAILERS_LEFT_OUT, BodyReader, Status, body_reader
 from pcapng_utils.http._http1_kinds import Kind, M
 from pcapng_utils.http._http1_resync import CHUNKS, START_LINES, Scanner
 from pcapng_utils.http._http1_waiting import Input, InputKind, WaitingReader
@@ -36,6 +36,7 @@ _TEXTS: Final = {
     "http1-bad-start-line": "an HTTP/1 start line was expected, other bytes were found; those before the next are lost",
     "http1-gap": "bytes of an HTTP/1 stream were lost, and with them the place of the next message; it is searched for",
     "http1-head-too-long": "the header section of an HTTP/1 message is longer than any in use; it is skipped",
+    "http1-trailers-too-long": "the trailers of an HTTP/1 message are longer than any in use; their end is left out",
     "http1-bad-field": "a header line of an HTTP/1 message has no name or no colon; it is left out",
     "http1-bad-chunk": "the size of a chunk was expected, other bytes were found; the next chunk is searched for",
     "http1-not-chunked": "a body was said to be chunked and is not; it is kept as it is, up to the next message",
@@ -259,6 +260,8 @@ class MessageReader(WaitingReader, Generic[M]):
                 self._problem("http1-bad-event-stream", message.frames[-1:], detail=self.events.problem)
                 message.lacks("events-left-out")
             self.events = None
+        if TRAILERS_LEFT_OUT in message.incomplete:
+            self._problem("http1-trailers-too-long", message.frames[-1:])
         self._cut = False
         self._body = NO_BODY
         self._state = _BETWEEN

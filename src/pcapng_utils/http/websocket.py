@@ -18,7 +18,15 @@ from msgspec.structs import replace
 
 from pcapng_utils.http._websocket_frames import CLOSE, CONTINUATION, Frame, FrameReader, Trace
 from pcapng_utils.http.body import Body
-from pcapng_utils.http.exchange import Emit, Exchange, Response, WebSocketClose, WebSocketLog, WebSocketMessage
+from pcapng_utils.http.exchange import (
+    OVERHEAD,
+    Emit,
+    Exchange,
+    Response,
+    WebSocketClose,
+    WebSocketLog,
+    WebSocketMessage,
+)
 from pcapng_utils.layers import CLIENT, SERVER, Problem, Report, Stamp, UnitKind, UnitLog
 
 _FLUSH: Final = b"\x00\x00\xff\xff"
@@ -255,14 +263,15 @@ class WebSocketLayer:
         """Put a message into the log."""
         log = self._log.messages
         memory = self._memory
-        room = min(self._limits.message, self._limits.retained - self._retained, memory.kept_room - memory.kept)
+        stamp = message.trace.stamp()
+        free = min(self._limits.retained - self._retained, memory.kept_room - memory.kept)
+        room = min(self._limits.message, free - OVERHEAD - 8 * len(stamp.frames))
         if room <= 0:
             self._too_much += 1
             return
         data, fault = b"".join(message.parts), message.fault
         if message.compressed:
             data, fault = self._inflate(direction, data, room, fault)
-        stamp = message.trace.stamp()
         kept = WebSocketMessage(direction, message.opcode, data, stamp, tuple(message.trace.units), fault)
         if not memory.keep(kept.cost):
             self._too_much += 1

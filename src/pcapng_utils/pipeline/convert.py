@@ -70,6 +70,8 @@ class Conversion:
         self._annotate: Annotate = lambda ordinal: Annotations()
         self._annotate_connection: AnnotateConnection = lambda connection: {}
         self._examination = examination_of(options, capture)
+        self._trace_was_cut = False
+        """The trace ends before its first call does."""
         self._trace = self._open_trace()
         self.spool = Spool()
 
@@ -220,12 +222,16 @@ class Conversion:
         trace = open_trace(path)
         if len(trace):
             return trace
+        self._trace_was_cut = trace.truncated
         trace.close()
         return None
 
     def _join_trace(self) -> None:
         """Find out which code sent what; note which trace was used, and what was wrong with it."""
         trace, path = self._trace, self.options.socket_trace
+        if path is not None and (self._trace_was_cut if trace is None else trace.truncated):
+            message = f"{path.name} is cut short: it was read as far as it goes"
+            self.problems.add(Problem("socket-trace-truncated", message))
         if trace is None or path is None:
             return
         from pcapng_utils.pipeline.joining import JoinedTrace
@@ -242,9 +248,6 @@ class Conversion:
         if trace.malformed:
             message = f"records of {path.name} are no socket calls: they were skipped"
             self.problems.add(Problem("socket-trace-bad-record", message, detail=f"{trace.malformed} records"))
-        if trace.truncated:
-            message = f"{path.name} is cut short: it was read as far as it goes"
-            self.problems.add(Problem("socket-trace-truncated", message))
 
     def _open_cipher_log(self) -> ContentDecryption | None:
         path = self.options.cipher_log

@@ -41,7 +41,7 @@ class ContentDecryption(HarEnrichment):
                 raise ValueError(f"{self.input_data_file}: a cipher log was expected: {error}") from None
 
     def has_data(self) -> bool:
-        return bool(self.log.calls or self.log.keys or self.log.malformed)
+        return bool(self.log.calls or self.log.keys or self.log.malformed or self.log.truncated)
 
     def enrich_entry(self, har_entry: dict[str, Any]) -> None:
         self.enrich_messages(har_entry["request"], har_entry["response"])
