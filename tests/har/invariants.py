@@ -143,7 +143,7 @@ def _request_violations(request: dict[str, Any]) -> Iterator[str]:
     try:
         query = urlsplit(request["url"]).query
     except ValueError:
-        query = ""
+        query = rest.partition("?")[2]
     if bool(request["queryString"]) and not query:
         yield "queryString without a query"
     if "postData" in request and "_content" in request:

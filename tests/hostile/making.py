@@ -118,5 +118,5 @@ def growth(make: Callable[[Path, int], Path], folder: Path, size: int, *options:
     """How many times as much an input of twice the size takes, in CPU time, the start of the program taken off."""
     start = min(convert(write_capture(folder / "none.pcap", ()), *options).cpu for _ in range(3))
     once, twice = make(folder / "once.pcap", size), make(folder / "twice.pcap", 2 * size)
-    costs = [min(convert(path, *options).cpu for _ in range(3)) - start for path in (once, twice)]
-    return costs[1] / costs[0]
+    costs = [min(convert(path, *options).cpu for _ in range(2)) - start for path in (once, twice)]
+    return costs[1] / max(costs[0], 0.05)

@@ -12,7 +12,7 @@ import hashlib
 import ipaddress
 from array import array
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, NamedTuple
+from typing import Annotated, Any, BinaryIO, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -41,12 +41,15 @@ class FlowKey(NamedTuple):
     remote: tuple[str, int]
 
 
+_Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+
+
 class _Data(msgspec.Struct):
     socket_event_type: str
     socket_type: str = ""
-    socket_fd: int = -1
-    pid: int = -1
-    thread_id: int = -1
+    socket_fd: _Number = -1
+    pid: _Number = -1
+    thread_id: _Number = -1
     dest_ip: str | None = None
     dest_port: int | None = None
     local_ip: str | None = None
