@@ -27,11 +27,21 @@ def fault(error: Exception, cost: str, frame: int | None = None, connection: str
     """The problem to report for an exception; `cost`: a clause that says what was lost by it.
 
     Tells the exception's type and place, not its message, which may hold what the capture keeps secret. Raises `error`
-    again if it concerns more than one conversation, or if faults are to be raised."""
+    again if it concerns more than one conversation, or if faults are to be raised; or the signal it comes of."""
+    ended = _interruption(error)
+    if ended is not None:
+        raise ended
     if isinstance(error, _EVERYBODYS) or os.environ.get(SWITCH):
         raise error
     detail = f"{type(error).__name__} at {place(error.__traceback__)}"
     return Problem("internal-error", f"A fault of this program: {cost}", frame, detail, connection=connection)
+
+
+def _interruption(error: BaseException | None) -> BaseException | None:
+    """The signal that `error` comes of, if it does: while a module is imported, Python makes a RuntimeError of it."""
+    while isinstance(error, Exception):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def place(traceback: TracebackType | None) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _PARTS = ("blocked", "dns", "connect", "ssl", "send", "wait", "receive")
-_VERSIONS = {"HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3", ""}
+_VERSIONS = {*(f"HTTP/1.{minor}" for minor in range(10)), "HTTP/2", "HTTP/3", ""}
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _COMMUNITY_ID = re.compile(r"1:[A-Za-z0-9+/]{27}=")
 

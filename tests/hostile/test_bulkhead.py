@@ -189,3 +189,13 @@ def test_a_reader_that_fails_gives_what_it_had_read(tmp_path: Path, monkeypatch:
     assert len(entries(tmp_path / "x.har")) == 3
     kinds = [row["kind"] for row in har(tmp_path / "x.har")["log"]["_problems"]]
     assert kinds == ["internal-error"]
+
+
+@pytest.mark.usefixtures("passed_over")
+def test_a_signal_ends_all_whatever_it_was_made_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: object, *arguments: object) -> None:
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+
+    monkeypatch.setattr(Http1Connection, "data", fail)
+    done = run("convert", three(tmp_path))
+    assert (done.returncode, done.stderr) == (130, b"pcapng-utils: interrupted: nothing was written.\n")

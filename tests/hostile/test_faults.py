@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -14,7 +15,8 @@ import pytest
 from tests.cli.making import capture, conversation, entries, run, start
 from tests.hostile.making import on_port
 
-ROUNDS = 200 if os.environ.get("PCAPNG_UTILS_LONG_TESTS") else 18
+ROUNDS = 200 if os.environ.get("PCAPNG_UTILS_LONG_TESTS") else 12
+"""Times that a command is ended, with either number of processes."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 BEFORE = '{"log": {"entries": ["before"]}}'
 
@@ -41,15 +43,25 @@ def duration(large: Path) -> float:
     return time.monotonic() - begin
 
 
+def running_with(path: Path) -> list[str]:
+    """Processes that were started with this path among their arguments."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            lines.append(file.read_text())
+    return [line for line in lines if str(path) in line]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("number", SIGNALS)
-def test_ended_at_any_moment(large: Path, duration: float, tmp_path: Path, number: signal.Signals) -> None:
+def test_ended_at_any_moment(large: Path, duration: float, tmp_path: Path, number: signal.Signals, jobs: str) -> None:
     rng = random.Random(number)
     output, temporary = tmp_path / "out.har", tmp_path / "tmp"
     temporary.mkdir()
     ended = 0
-    for _ in range(ROUNDS // len(SIGNALS)):
+    for _ in range(-(-ROUNDS // len(SIGNALS))):
         output.write_text(BEFORE)
-        with start("convert", large, "-f", "-q", "-o", output, TMPDIR=str(temporary)) as process:
+        with start("convert", large, "-f", "-q", "-j", jobs, "-o", output, TMPDIR=str(temporary)) as process:
             time.sleep(rng.uniform(0, duration * 1.1))
             process.send_signal(number)
             _, said = process.communicate(timeout=30)
@@ -63,6 +75,10 @@ def test_ended_at_any_moment(large: Path, duration: float, tmp_path: Path, numbe
             assert sorted(path.name for path in tmp_path.iterdir()) == ["out.har", "tmp"]
         assert list(temporary.iterdir()) == []
     assert ended
+    begin = time.monotonic()
+    while running_with(output):
+        assert time.monotonic() - begin < 10, "a process was left behind"
+        time.sleep(0.05)
     assert run("convert", large, "-f", "-q", "-o", output).returncode == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.har", "tmp"]
     assert len(entries(output)) == 400

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,17 +64,21 @@ def join(own: Share, others: Sequence[Share]) -> bool:
     return True
 
 
+Read = Callable[[Shard, Callable[[int], None]], Share]
+"""Reads one share, telling how far it is as it goes."""
+
+
 class Helpers:
     """Processes that read the other shares. Use as a context manager: none of them outlives it."""
 
-    def __init__(self, jobs: int, read: Callable[[Shard], Share]) -> None:
-        """`read` reads one share, in a process that is a copy of this one."""
+    def __init__(self, jobs: int, read: Read) -> None:
+        """`read` is called in processes that are copies of this one."""
         context = multiprocessing.get_context("fork")
         self._running: list[tuple[ForkProcess, Connection]] = []
         gc.freeze()  # so that collections in either process do not take apart what they share
         for number in range(1, jobs):
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_help, args=(sender, read, Shard(number, jobs)), daemon=True)
+            process = context.Process(target=_help, args=(sender, read, Shard(number, jobs), os.getpid()), daemon=True)
             process.start()
             sender.close()
             self._running.append((process, receiver))
@@ -98,10 +103,16 @@ class Helpers:
         return shares
 
 
-def _help(sender: Connection, read: Callable[[Shard], Share], shard: Shard) -> None:
+def _help(sender: Connection, read: Read, shard: Shard, parent: int) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process ends it
     with contextlib.suppress(Exception):  # the process that asked reads by itself then, and says what is wrong
-        sender.send(read(shard))
+        sender.send(read(shard, lambda size: _end_with(parent)))
     sender.close()
+
+
+def _end_with(parent: int) -> None:
+    """Leave nothing running behind a process that was killed."""
+    if os.getppid() != parent:
+        os._exit(1)
