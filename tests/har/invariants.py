@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from math import isclose
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,7 +82,7 @@ def _time_violations(entry: dict[str, Any]) -> Iterator[str]:
     if parts["ssl"] > max(parts["connect"], 0):
         yield f"ssl is longer than connect: {parts}"
     total = sum(part for name, part in parts.items() if part > 0 and name != "ssl")
-    if abs(total - entry["time"]) > 1e-6:
+    if not isclose(total, entry["time"], rel_tol=1e-12, abs_tol=1e-6):
         yield f"time is {entry['time']}, its parts add up to {total}"
     start = datetime.fromisoformat(entry["startedDateTime"]).timestamp()
     before = sum(max(parts[name], 0) for name in ("blocked", "dns", "connect")) / 1000

@@ -11,6 +11,7 @@ import os
 import random
 import struct
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -169,7 +170,7 @@ def sound(har: dict[str, Any], ports: set[int]) -> list[str]:
     addresses, which connections tell of one another."""
     entries = [
         {**entry, "connection": None, "_sha1Id": None}
-        for entry in har["log"]["entries"]
+        for entry in deepcopy(har["log"]["entries"])
         if entry["request"]["_communication"]["src"]["port"] not in ports
     ]
     for entry in entries:

@@ -291,7 +291,7 @@ class Stream:
         protocol = _pseudo_headers(request.headers).get(b":protocol", b"connect").decode("latin-1")
         self.exchange.tunnel = protocol
         if protocol == "websocket":
-            self._layer = WebSocketLayer(self.exchange, services.emit, services.report, services.units)
+            self._layer = WebSocketLayer(self.exchange, self._emit, services.report, services.units)
         elif services.upgrade is not None:
             self._layer = services.upgrade(self.exchange, protocol)
         self._release(Stream._pass_on)
@@ -338,6 +338,11 @@ class Stream:
             self._layer.close()
         if exchange.websocket is None:
             self._services.emit(exchange)
+
+    def _emit(self, exchange: Exchange) -> None:
+        """Hand on the exchange with what went through its tunnel."""
+        self._forget_unseen()
+        self._services.emit(exchange)
 
     def _forget_unseen(self) -> None:
         """A message of which nothing is known but that it was lost was not captured."""
