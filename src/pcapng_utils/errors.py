@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,3 +34,13 @@ def naming(path: Path | str) -> Iterator[None]:
         if error.filename is not None:
             raise
         raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Have signals wait. msgspec crashes the interpreter where one raises an exception while it looks at a type."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

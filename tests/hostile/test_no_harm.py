@@ -103,7 +103,7 @@ def test_no_module_can_run_or_ask_anything(path: Path) -> None:
             assert not isinstance(node.func, ast.Attribute) or node.func.attr not in ("system", "popen", "getaddrinfo")
 
 
-KEYED = sorted(path.parent.name for path in FIXTURES.glob("*/sslkeylog.txt") if path.stat().st_size)
+KEYED = sorted(path.parent.name for path in FIXTURES.glob("*/sslkeylog.txt") if "SECRET" in path.read_text())
 
 
 @pytest.mark.parametrize("name", KEYED)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 from pcapng_utils import __version__
 
@@ -107,35 +107,15 @@ class _TerminatedError(BaseException):
     """SIGTERM or SIGHUP came: unwind, so that everything is cleaned up."""
 
 
-_ENDINGS: Final[dict[int, type[BaseException]]] = {
-    signal.SIGINT: KeyboardInterrupt,
-    signal.SIGTERM: _TerminatedError,
-    signal.SIGHUP: _TerminatedError,
-}
-_MOMENT: Final = 0.001
-"""Seconds."""
-
-
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Have signals unwind what runs: but not while msgspec looks at a type, where an exception crashes the
-    interpreter. Then it comes up a moment later."""
-    came = 0
-
-    def end(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = number if number in _ENDINGS else came
-        while frame is not None:
-            if frame.f_globals.get("__name__", "").startswith("msgspec"):
-                signal.setitimer(signal.ITIMER_REAL, _MOMENT)
-                return
-            frame = frame.f_back
-        raise _ENDINGS[came]
+    def terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
+        raise _TerminatedError
 
     previous = {}
-    for number in (signal.SIGALRM, *_ENDINGS):
+    for number in (signal.SIGTERM, signal.SIGHUP):
         with contextlib.suppress(ValueError):  # not in the main thread: the caller's business
-            previous[number] = signal.signal(number, end)
+            previous[number] = signal.signal(number, terminate)
     try:
         yield
     finally:
