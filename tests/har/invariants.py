@@ -109,7 +109,9 @@ def _entry_violations(entry: dict[str, Any], connection: dict[str, Any]) -> Iter
         migrated = connection.get("quic", {}).get("migrations")
         if frames and not migrated and not first <= min(frames) <= max(frames) <= last:
             yield f"{side}: frames {frames[:5]} are not among those of its connection"
-    if (entry["response"]["status"] == 0) != (entry["response"]["_timestamp"] is None) and not _unknown(entry):
+    response = entry["response"]
+    said = response["headersSize"] > 0  # if only "000"
+    if (response["status"] == 0) != (response["_timestamp"] is None) and not (said or _unknown(entry)):
         yield "status 0 and no response do not go together"
     if entry["cache"] != {}:
         yield "a cache"

@@ -33,7 +33,8 @@ CUTS = 4
 ROUNDS = 40 if LONG else 2
 NAMES = sorted(folder.name for folder in FIXTURES.iterdir() if folder.is_dir())
 EDITABLE = [name for name in NAMES if name != "formats-pcapng"]
-"""Captures that `tests.whole.editing` reads and writes."""
+"""Captures that `tests.whole.editing` reads and writes. Of those, the connections of "http3-changes" go over several
+pairs of ports, by which connections are told apart here."""
 
 
 @cache
@@ -146,7 +147,7 @@ Damage = Callable[[bytes, int, random.Random], list[bytes]]
 
 
 @pytest.mark.parametrize("damage", [flipped, dropped, cut, repeated_with_other_bytes])
-@pytest.mark.parametrize("name", EDITABLE)
+@pytest.mark.parametrize("name", [name for name in EDITABLE if name != "http3-changes"])
 def test_the_connections_that_were_not_damaged_come_out_unchanged(tmp_path: Path, name: str, damage: Damage) -> None:
     rng = random.Random(name)
     packets = [(packet, place_of(packet)) for packet in read(FIXTURES / name / "traffic.pcap")]
