@@ -77,8 +77,10 @@ def run(name: str, make_parser: Callable[[], argparse.ArgumentParser], arguments
 
 
 def _run(name: str, make_parser: Callable[[], argparse.ArgumentParser], arguments: Sequence[str] | None) -> int:
-    from pcapng_utils.errors import InputError, UsageError
-    from pcapng_utils.faults import fault
+    from pcapng_utils.errors import InputError, UsageError, uninterrupted
+
+    with uninterrupted():  # an import of msgspec that is interrupted may pass that over, and crash later
+        from pcapng_utils.faults import fault
 
     try:
         namespace = make_parser().parse_args(arguments)

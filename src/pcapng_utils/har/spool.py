@@ -14,7 +14,6 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from pcapng_utils.errors import uninterrupted
 from pcapng_utils.har.body import Blob
 from pcapng_utils.har.entry import Entry
 from pcapng_utils.har.timings import Opening, Timeline, timing
@@ -99,9 +98,8 @@ class Spool:
         self._files = {number: self._file}
         self._end = self._base
         self._encoder = msgspec.msgpack.Encoder()
-        with uninterrupted():
-            self._entry_decoder = msgspec.msgpack.Decoder(StoredEntry)
-            self._connection_decoder = msgspec.msgpack.Decoder(StoredConnection)
+        self._entry_decoder = msgspec.msgpack.Decoder(StoredEntry)
+        self._connection_decoder = msgspec.msgpack.Decoder(StoredConnection)
 
     def __len__(self) -> int:
         """Number of entries."""
