@@ -59,7 +59,8 @@ def fuzz(target: str, seconds: int, corpus: list[bytes]) -> Outcome:
 
 def _told(output: str) -> str:
     """What the fuzzer says of a failure, its progress left out."""
-    return "\n".join([line for line in output.splitlines() if line and line[0] not in "#\\0"][-_TAIL:])
+    told = [line for line in output.splitlines() if line and not line.startswith(("#", "\\0", "INFO: ", "stat::"))]
+    return "\n".join(told[-_TAIL:])
 
 
 def main() -> int:
