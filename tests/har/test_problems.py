@@ -56,4 +56,6 @@ def test_rows_have_a_limit_and_counts_have_none(monkeypatch: pytest.MonkeyPatch)
         log.add(gap(number, connection=str(number)))
     rows = list(log.rows())
     assert len(rows) == 11
+    (more,) = [row for row in rows if row["connection"] is None]
+    assert more["count"] == 40 and "more problems" in more["message"]
     assert sum(row["count"] for row in rows) == log.counts["tcp-gap"] == 50

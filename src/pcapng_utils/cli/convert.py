@@ -92,7 +92,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=NUMBER",
-        help="change what is kept of input at most, such as http1.head=1M; repeatable, for the names see docs/limits.md",
+        help="change what is kept at most, such as http1.head=1M; repeatable; for the names see docs/limits.md",
     )
 
 

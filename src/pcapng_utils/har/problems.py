@@ -14,6 +14,9 @@ from pcapng_utils.layers import Problem
 _ROWS_LIMIT: Final = 20_000
 
 
+_MORE: Final = "There are more problems of this kind than are told apart, of one connection or several."
+
+
 class _Row(Struct):
     first: Problem
     count: int = 0
@@ -50,6 +53,7 @@ class ProblemLog:
         key = (problem.connection, problem.kind, problem.message)
         if key not in self._rows and len(self._rows) >= _ROWS_LIMIT:
             key = (None, problem.kind, "")
+            problem = Problem(problem.kind, _MORE, problem.frame, lost=problem.lost)
         row = self._rows.get(key)
         if row is None:
             row = self._rows[key] = _Row(problem)

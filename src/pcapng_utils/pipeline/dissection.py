@@ -41,6 +41,8 @@ _TOO_MANY_UNITS: Final = (
     "a connection has more records or segments than are told apart: which code sent the later ones is not known"
 )
 
+_UNDECRYPTED: Final = "what a connection carries could not be decrypted, or not all of it"
+
 EnrichEntry = Callable[[Entry], None]
 """Something that is added to an entry while its bodies are at hand."""
 
@@ -240,7 +242,12 @@ class Dissection:
         if tls is not None and tls.sni:
             self._names.learn(flow.server.ip, tls.sni, flow.first, flow.client.ip)
         if tls is not None and any(tls.unread):
-            fields["_tlsError"] = tls_error(flow, tls)
+            error = fields["_tlsError"] = tls_error(flow, tls)
+            kind, units = ("tls", "records") if quic is None else ("quic", "packets")
+            detail = f"{sum(tls.unread)} {units}: {error['cause']}"
+            self._problems.add(
+                Problem(f"{kind}-undecrypted", _UNDECRYPTED, flow.first_frame, detail, connection=flow.id)
+            )
         self._sink.append_connection(
             flow.first_frame,
             StoredConnection(
