@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pcapng_utils.cli.convert import reading_options
+from pcapng_utils.cli.convert import add_reading_options, reading_options
 from pcapng_utils.findings.finder import IdentifierFinder
 from pcapng_utils.findings.identifiers import read_identifiers
 from pcapng_utils.pipeline.convert import Conversion
@@ -42,14 +42,10 @@ def names(tmp_path: Path) -> Path:
 
 
 def converted(folder: Path, output: Path, **options: Any) -> dict[str, Any]:
-    arguments = argparse.Namespace(
-        input=folder,
-        keylog=[],
-        hosts_file=None,
-        socket_operations_file="",
-        cryptography_operations_file=None,
-    )
-    capture, found = reading_options(arguments)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("input", type=Path)
+    add_reading_options(parser)
+    capture, found = reading_options(parser.parse_args([str(folder), "-sf", ""]))
     with Conversion(capture, replace(found, attribution="none", indent=0, **options)) as conversion:
         conversion.read()
         conversion.write(output)
