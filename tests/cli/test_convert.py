@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 from tests.capture.making import enhanced, interface, section
-from tests.cli.making import HOST, capture, conversation, entries, experiment, har, run, run_apart, socket_call, start
+from tests.cli.making import (
+    HOST,
+    ROOT,
+    capture,
+    conversation,
+    entries,
+    experiment,
+    har,
+    run,
+    run_apart,
+    socket_call,
+    start,
+)
 from tests.net.wire import START
 
 
@@ -99,16 +111,17 @@ def test_bodies_may_be_left_out(folder: Path) -> None:
     ],
 )
 def test_filters_narrow_what_is_written(folder: Path, options: list[str], found: int) -> None:
-    convert(folder, *options)
+    summary = convert(folder, *options)
     written = har(folder / "traffic.har")["log"]
     assert len(written["entries"]) == found
+    assert ("traffic.har, 0 of 1 exchanges" in summary) == (found == 0)
     assert written["creator"]["_metadata"]["options"] != {}
 
 
 @pytest.mark.parametrize("method", ["alignment", "nearest"])
 def test_messages_get_the_code_that_sent_them(folder: Path, method: str) -> None:
     summary = convert(folder, "--attribution", method)
-    assert "Attribution  2 attributed, 0 ambiguous, 0 none" in summary
+    assert "Attribution  2 messages: 2 attributed, 0 ambiguous, 0 none" in summary
     log = har(folder / "traffic.har")["log"]
     (entry,) = log["entries"]
     for side, event, row in (("request", "write", 0), ("response", "read", 1)):
@@ -147,9 +160,36 @@ def test_exchanges_are_narrowed_to_a_process(folder: Path, process: str, found: 
 
 def test_the_summary_says_what_was_found_and_can_be_switched_off(folder: Path) -> None:
     summary = convert(folder)
-    for line in ("Packets      7 in", "Connections  1", "Exchanges    1: 1 HTTP/1.1", "traffic.har"):
+    for line in ("Packets      7 over 0.0 s", "Connections  1", "Exchanges    1: 1 HTTP/1.1", "traffic.har"):
         assert line in summary
     assert convert(folder, "-f", "-q") == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(59, "59.0 s"), (102, "1 min 42 s"), (7265, "2 h 1 min"), (3_110_682, "36 d 0 h")]
+)
+def test_the_summary_tells_long_times_in_units_that_people_use(tmp_path: Path, seconds: int, told: str) -> None:
+    frames = [enhanced(bytes(60), ticks=START // 1000), enhanced(bytes(60), ticks=START // 1000 + seconds * 1_000_000)]
+    (tmp_path / "long.pcapng").write_bytes(section() + interface() + b"".join(frames))
+    assert f"Packets      2 over {told}\n" in convert(tmp_path / "long.pcapng")
+
+
+def test_the_summary_says_where_secrets_are_looked_for_when_there_were_none(tmp_path: Path) -> None:
+    fixture = ROOT / "examples" / "experiment"
+    for name in ("traffic.pcap", "sslkeylog.txt"):
+        (tmp_path / name).write_bytes((fixture / name).read_bytes())
+    assert "Secrets" not in convert(tmp_path)
+    (tmp_path / "sslkeylog.txt").unlink()
+    assert "Secrets      none for TLS: -k names a key log" in convert(tmp_path, "-f")
+
+
+def test_times_asked_for_are_noted_to_the_microsecond(folder: Path) -> None:
+    convert(folder, "--from", "1795504988.25")
+    assert har(folder / "traffic.har")["log"]["creator"]["_metadata"]["options"]["from"] == 1795504988.25
+
+
+def test_streamed_lines_that_filters_left_out_are_counted(folder: Path) -> None:
+    assert "x.jsonl, 0 of 1 exchanges" in convert(folder, "--stream", "--host", "a.b", "-o", folder / "x.jsonl")
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,8 @@ class Conversion:
         """Of what was said of the experiment's files beforehand, how it is now."""
         self.decrypted: tuple[int, int] | None = None
         """Requests and responses whose bodies the cipher log opened; None without such a log."""
+        self.left_out = 0
+        """Exchanges that the filters kept out of what was written."""
         self._annotate: Annotate = lambda ordinal: Annotations()
         self._annotate_connection: AnnotateConnection = lambda connection: {}
         self._examination = examination_of(options, capture)
@@ -89,12 +91,14 @@ class Conversion:
         self.names = Names()
         self.spool.clear()
         self.secrets.begin()
-        sink = self.spool if lines is None else LineSink(lines, self.spool, self.names, self.options, self._examination)
+        self._lines = lines and LineSink(lines, self.spool, self.names, self.options, self._examination)
         self._decryption = self._open_cipher_log()
         small_body = _SMALL_BODY_TO_CHANGE if self._decryption or self.options.redact else SMALL_BODY
         builder = BuilderOptions(self.options.bodies, small_body)
         budget = Budget.of(self.options.max_memory // shard.total, self.options.limits)
-        self._dissection = Dissection(sink, self.secrets, self.names, self.problems, builder, shard, budget)
+        self._dissection = Dissection(
+            self._lines or self.spool, self.secrets, self.names, self.problems, builder, shard, budget
+        )
         if self._decryption is not None:
             enrich = self._decryption.enrich_messages
             self._dissection.enrichers.append(lambda entry: enrich(entry.request, entry.response))
@@ -169,6 +173,7 @@ class Conversion:
         self._begin(lines)
         self._read_keylogs()
         self.files.insert(0, self._dissect(progress))
+        self.left_out = self._lines.left_out if self._lines else 0
 
     def _dissect(self, progress: Progress, shard: Shard = WHOLE) -> FileDigest:
         """Read the capture once, from its beginning to its end."""
@@ -331,7 +336,9 @@ class Conversion:
     def write_to(self, out: BinaryIO) -> None:
         """Write the HAR to a binary stream."""
         creator = {"name": "pcapng-utils", "version": __version__, "_metadata": self._metadata()}
-        self._output().write(out, creator)
+        output = self._output()
+        output.write(out, creator)
+        self.left_out = output.left_out
 
     def _metadata(self) -> dict[str, Any]:
         algorithm = self.options.hash_algorithm

@@ -108,4 +108,4 @@ class Options:
 
 
 def _seconds(ns: int | None) -> float | None:
-    return None if ns is None else ns / 1e9
+    return None if ns is None else ns // 1000 / 1e6  # ns as a float would lose what µs keep

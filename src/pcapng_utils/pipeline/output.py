@@ -44,6 +44,8 @@ class Output:
         self._annotate = annotate
         self._annotate_connection = annotate_connection
         self._examination = examination
+        self.left_out = 0
+        """Entries that the filters did not admit."""
 
     def write(self, out: BinaryIO, creator: dict[str, Any]) -> None:
         """The whole document."""
@@ -99,6 +101,8 @@ class Output:
                 add_names(self._names, stored, late)
                 yield first, *examine(self._examination, number, stored, late, self._spool)
                 number += 1
+            else:
+                self.left_out += 1
 
     def _admits(self, stored: StoredEntry, late: Annotations) -> bool:
         traces = (late.request.get("_stacktrace"), late.response.get("_stacktrace"))

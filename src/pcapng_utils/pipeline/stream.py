@@ -35,6 +35,8 @@ class LineSink:
         self._writer = HarWriter(out, indent=0, ensure_ascii=options.ensure_ascii)
         self._lookups = FreshLookups()
         self._count = 0
+        self.left_out = 0
+        """Exchanges that the filters did not admit."""
 
     @property
     def write_blob(self) -> WriteBlob:
@@ -51,13 +53,15 @@ class LineSink:
             late = Annotations()
             add_names(self._names, stored, late)
             self._examination.begin()
-            stored, late = examine(self._examination, self._count, stored, late, self._spool)
+            stored, late = examine(self._examination, self._count - self.left_out, stored, late, self._spool)
             if self._examination.finders:
                 late.entry["_findings"] = list(self._examination.findings())
             for piece in self._writer.entry(self._spool, stored, first=entry.first, late=late):
                 self._writer.put(piece)
             self._out.write(b"\n")
             self._out.flush()
+        else:
+            self.left_out += 1
         self._spool.empty()
         self._count += 1
         return self._count - 1
