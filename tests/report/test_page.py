@@ -91,6 +91,17 @@ def test_a_row_names_the_class_that_is_neither_the_systems_nor_passed_over() -> 
     assert exchange_row(entry, (0, 0), ("io.trackly.sdk.internal.EventUploader",)).code.endswith("Scheduler")
 
 
+def test_a_rows_confidence_is_that_of_the_message_whose_stack_names_the_code() -> None:
+    entry = Maker().add("in.trackly.example", confidence=0.97)
+    request, response = entry["request"], entry["response"]
+    response["_stacktrace"], response["_attribution"] = request.pop("_stacktrace"), request["_attribution"]
+    request["_attribution"] = {**response["_attribution"], "confidence": 0.27}
+    row = exchange_row(entry, (0, 0))
+    assert (row.code, row.confidence) == ("io.trackly.sdk.internal.EventUploader", 0.97)
+    del response["_stacktrace"]
+    assert exchange_row(entry, (0, 0)).confidence == 0.27
+
+
 @pytest.mark.parametrize(
     ("url", "host"),
     [

@@ -185,7 +185,8 @@ def exchange_row(entry: Json, at: tuple[int, int], prefixes: Sequence[str] = ())
     """
     har = msgspec.convert(entry, _Entry, strict=False)
     request, response = har.request, har.response
-    attribution = request.attribution or response.attribution
+    teller = next((message for message in (request, response) if message.code(prefixes)), None)
+    attribution = teller.attribution if teller else request.attribution or response.attribution
     source = request.communication.src if request.communication else _End()
     return Row(
         at=at,
@@ -201,7 +202,7 @@ def exchange_row(entry: Json, at: tuple[int, int], prefixes: Sequence[str] = ())
         client=source.host or source.ip or "",
         sent=request.size,
         received=response.size,
-        code=request.code(prefixes) or response.code(prefixes),
+        code=teller.code(prefixes) if teller else "",
         sdk=har.sdk,
         confidence=attribution.confidence if attribution else None,
         decrypted=_REQUEST * bool(request.decryption) | _RESPONSE * bool(response.decryption),
