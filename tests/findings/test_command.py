@@ -54,7 +54,7 @@ def test_what_is_found_is_shown_and_the_exit_code_tells(
     assert code == 3
     assert [line.split() for line in out.splitlines()] == [
         ["identifier", "form", "where", "direction", "code", "SDK", "host", "exchanges"],
-        ["imei", "plain", "query", "out", "-", "Adjust", "app.adjust.com", "1"],
+        ["imei", "plain", "query", "out", "-", "Adjust", "(host)", "app.adjust.com", "1"],
     ]
 
 
@@ -86,6 +86,7 @@ def test_rows_as_json(experiment: Path, capsysbinary: pytest.CaptureFixture[byte
         "entry": 0,
         "code": None,
         "sdk": "Adjust",
+        "sdkSource": "host",
         "host": "app.adjust.com",
     }
 

@@ -29,6 +29,7 @@ def test_a_finding_says_whose_it_is() -> None:
             "entry": 7,
             "code": "com.adjust.sdk.Sender",
             "sdk": "Adjust",
+            "sdkSource": "code",
             "host": "h.example",
         }
     ]

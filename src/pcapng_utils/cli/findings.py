@@ -122,4 +122,7 @@ def _by_exchange(rows: Iterable[Row]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
+    """An SDK that is known by the host alone is marked: it was sent the finding, and need not have sent it."""
+    if row.get("sdkSource") == "host":
+        row = row | {"sdk": f"{row['sdk']} (host)"}
     return tuple(str(row.get(name) or "-") for name in _FIELDS)

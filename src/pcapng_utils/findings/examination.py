@@ -45,7 +45,8 @@ class Examination(Struct):
             entry["_searchIncomplete"] = True
         if findings:
             code, host = self.labeller.responsible(_stack_of(entry)), host_of(entry["request"].get("url"))
-            self._found += (Sent(finding, number, code, sdk["name"] if sdk else None, host) for finding in findings)
+            name, source = (sdk["name"], sdk["source"]) if sdk else (None, None)
+            self._found += (Sent(finding, number, code, name, source, host) for finding in findings)
         if self.redactor is not None:
             self.redactor.entry(entry, large)
 

@@ -81,6 +81,8 @@ class Sent(NamedTuple):
     code: str | None
     """Class of the responsible frame."""
     sdk: str | None
+    sdk_source: str | None
+    """Whether the SDK's code sent it ("code"), or it went to the SDK's host ("host")."""
     host: str
 
     def row(self) -> dict[str, Any]:
@@ -90,5 +92,6 @@ class Sent(NamedTuple):
             "entry": self.entry,
             "code": self.code,
             "sdk": self.sdk,
+            "sdkSource": self.sdk_source,
             "host": self.host,
         }
