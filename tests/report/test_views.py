@@ -58,6 +58,15 @@ class TestOverview:
         page.get_by_role("list", name="In numbers").get_by_role("link", name="exchanges with identifiers").click()
         expect(page.locator(".count")).to_have_text("36 of 71 exchanges")
 
+    def test_how_many_attributions_are_unsure_leads_to_them(self, opened: Open) -> None:
+        page = opened()
+        tile = page.get_by_role("list", name="In numbers").get_by_role("link", name="of them unsure")
+        number = (tile.locator(".value").text_content() or "").strip()
+        tile.click()
+        expect(page.locator(".count")).to_have_text(f"{number} of 71 exchanges")
+        page.locator(".tbody [role=row]").first.click()
+        expect(page.locator(".detail-head .confidence")).to_have_text("0.71")
+
     def test_the_diagram_leads_to_the_exchanges_of_a_piece_of_code(self, opened: Open) -> None:
         page = opened()
         page.get_by_role("link", name="Exchanges of Trackly", exact=True).click()

@@ -8,7 +8,7 @@ import type { Entry } from "../data/types";
 import { Status } from "../exchanges/Exchanges";
 import { curlOf } from "../format/curl";
 import { count, duration, moment, oneLine } from "../format/text";
-import { CopyButton, Data, Facts, Swatch, type Tab, Tabs } from "../ui/basics";
+import { Confidence, CopyButton, Data, Facts, Swatch, type Tab, Tabs } from "../ui/basics";
 import { Boundary } from "../ui/boundary";
 import { Loaded, useLoaded } from "../ui/loading";
 import { CodeView } from "./CodeView";
@@ -68,6 +68,7 @@ export function ExchangeDetail({ report, exchange, onClose, onPrevious, onNext }
             <Swatch colour={colourOf(report, exchange.sender)} />
             <Data value={exchange.sender} mono={false} />
           </span>
+          {report.hasCode && <Confidence value={exchange.confidence} />}
           {exchange.sdk && <SdkLabel exchange={exchange} />}
           <span class="muted">{moment(exchange.time)} UTC</span>
           <span class="muted">{duration(exchange.duration)}</span>

@@ -59,6 +59,9 @@ function LeftOut({ report }: { report: Report }) {
   );
 }
 
+/** The filter for those whose code is likely, and no more. */
+const UNSURE = "0.5 to 0.9";
+
 interface Tile {
   value: string;
   label: string;
@@ -87,6 +90,7 @@ function Numbers({ report }: { report: Report }) {
 function tilesOf(report: Report): Tile[] {
   const { exchanges, connections } = report;
   const whole = exchanges.length;
+  const unsure = exchanges.filter((exchange) => passes(exchange, { confidence: UNSURE })).length;
   let sent = 0;
   let received = 0;
   let attributed = 0;
@@ -112,8 +116,14 @@ function tilesOf(report: Report): Tile[] {
     report.hasCode && {
       value: whole ? percent(attributed / whole) : "–",
       label: "attributed to code",
-      note: `${plural(report.senders.length - (attributed < whole ? 1 : 0), "package or SDK", "packages or SDKs")}`,
-      href: hrefOf({ view: "exchanges", filter: { confidence: "0.9 and more" } }),
+      note: plural(report.senders.length - (attributed < whole ? 1 : 0), "package or SDK", "packages or SDKs"),
+      href: hrefOf({ view: "exchanges" }),
+    },
+    exchanges.some((exchange) => exchange.code && exchange.confidence !== null) && {
+      value: count(unsure),
+      label: "of them unsure",
+      note: "confidence below 0.9",
+      href: unsure ? hrefOf({ view: "exchanges", filter: { confidence: UNSURE } }) : undefined,
     },
     { value: bytes(sent), label: "sent", note: `${bytes(received)} received` },
     {
@@ -144,7 +154,6 @@ function Experiment({ report }: { report: Report }) {
   const metadata = creator._metadata ?? {};
   const { clock, shiftSource } = metadata.attribution ?? {};
   const files = metadata.files ?? [];
-  const unsure = report.exchanges.filter((exchange) => passes(exchange, { confidence: "0.5 to 0.9" })).length;
   return (
     <Section title="What this was made of">
       <Facts
@@ -165,12 +174,6 @@ function Experiment({ report }: { report: Report }) {
             "Clock from",
             shiftSource &&
               `${oneLine(shiftSource)}${clock?.anchors ? `, ${plural(clock.anchors, "anchor")} within ${((clock.spread ?? 0) * 1000).toFixed(1)} ms` : ""}`,
-          ],
-          [
-            "Unsure attributions",
-            unsure > 0 && (
-              <a href={hrefOf({ view: "exchanges", filter: { confidence: "0.5 to 0.9" } })}>{count(unsure)}</a>
-            ),
           ],
           [
             "Options",
