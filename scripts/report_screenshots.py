@@ -1,6 +1,6 @@
 """Take the screenshots of docs/screenshots: each view of the report of a sample, wide and narrow, light and dark.
 
-.venv/bin/python scripts/report_screenshots.py
+.venv/bin/python -m scripts.report_screenshots
 """
 
 from __future__ import annotations
