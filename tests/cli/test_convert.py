@@ -211,6 +211,13 @@ def test_wrong_usage_is_exit_code_2(folder: Path, options: list[str]) -> None:
     assert not (folder / "traffic.har").exists()
 
 
+def test_a_time_that_is_none_is_answered_with_one(folder: Path) -> None:
+    assert (
+        b"'yesterday': a time was expected, such as 2026-01-31T12:00:00Z"
+        in run("convert", folder, "--from", "yesterday").stderr
+    )
+
+
 def test_the_input_is_never_the_output(folder: Path) -> None:
     before = (folder / "traffic.pcap").read_bytes()
     assert run("convert", folder, "-f", "-o", folder / "traffic.pcap").returncode == 2

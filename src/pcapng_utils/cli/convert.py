@@ -27,7 +27,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "the code that sent it and its clear text.",
     )
     parser.add_argument("input", metavar="INPUT", type=Path, help="capture (- for standard input) or experiment folder")
-    parser.add_argument("-o", "--output", metavar="OUT", type=Path, help="HAR file to write; - for standard output")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=Path,
+        help="HAR file to write; default: the capture's name, .har; - for standard output",
+    )
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output if it exists")
     add_reading_options(parser)
     attribution = parser.add_argument_group("attribution")
@@ -48,7 +54,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     filters.add_argument("--to", dest="end", type=moment, metavar="TIME")
     filters.add_argument("--host", action="append", default=[], help="this host and those below it; repeatable")
     filters.add_argument("--process", action="append", default=[], help="this process; repeatable")
-    filters.add_argument("--no-bodies", action="store_true", help="leave bodies out; sizes and digests stay")
+    filters.add_argument(
+        "--no-bodies",
+        action="store_true",
+        help="leave bodies out, and what is found or decrypted in them; sizes and digests stay",
+    )
     add_redact_option(filters)
     filters.add_argument("--ensure-ascii", action="store_true", help="escape everything that is not ASCII")
     filters.add_argument("--compact", action="store_true", help="one line an entry, no indentation")
@@ -138,18 +148,25 @@ def examination_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def moment(text: str) -> int:
-    """A time in ns since the epoch. Raises ValueError if it is none that a capture can hold."""
+    """A time in ns since the epoch. Raises ArgumentTypeError if it is none that a capture can hold."""
     try:
-        ns = int(Decimal(text).scaleb(9))
+        ns = _moment(text)
+    except (ValueError, OverflowError):
+        ns = None
+    if ns is None or abs(ns) >= 1 << 63:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: a time was expected, such as 2026-01-31T12:00:00Z or 1769860800 (seconds since 1970)"
+        )
+    return ns
+
+
+def _moment(text: str) -> int:
+    try:
+        return int(Decimal(text).scaleb(9))
     except InvalidOperation:
         parsed = datetime.fromisoformat(text)
         since = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - _EPOCH
-        ns = since // timedelta(microseconds=1) * 1000
-    except OverflowError as error:
-        raise ValueError(str(error)) from None
-    if abs(ns) >= 1 << 63:
-        raise ValueError(text)
-    return ns
+        return since // timedelta(microseconds=1) * 1000
 
 
 def convert(arguments: argparse.Namespace) -> int:

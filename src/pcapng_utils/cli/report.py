@@ -33,7 +33,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "neither network nor server.",
     )
     parser.add_argument("input", metavar="INPUT", type=Path, help="HAR file, capture, or experiment folder")
-    parser.add_argument("-o", "--output", metavar="OUT", type=Path, help="file to write; default: INPUT's name, .html")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=Path,
+        help="file to write; default: INPUT's name, .html; report.html in a folder",
+    )
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output if it exists")
     parser.add_argument(
         "--max-size",

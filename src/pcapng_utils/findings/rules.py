@@ -34,7 +34,8 @@ class YaraFinder:
         except OSError as error:
             raise unreadable(path, error) from None
         except (yara_x.CompileError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: YARA rules were expected ({error}).") from None
+            told = " ".join(str(error).split())  # it is of several lines
+            raise InputError(f"{path}: YARA rules were expected ({told}).") from None
         self.incomplete = 0
         """Parts for which the rules took too long."""
         self._scanner = yara_x.Scanner(compiler.build())
