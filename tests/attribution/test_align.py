@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import log
 
 import pytest
 from hypothesis import given
@@ -10,24 +11,34 @@ from hypothesis import strategies as st
 
 from pcapng_utils.attribution.align import WIDEST, Band, Posterior, Weights, align
 
-SKIP = 1e-3 * 0.05
+SKIP = 0.05
+BACKGROUND = 1e-3
 
 
-def aligned(units: list[float], calls: list[float], *, loss: float = 0.01, going_on: float = 0.01) -> Posterior:
+def aligned(
+    units: list[float],
+    calls: list[float],
+    *,
+    loss: float = 0.01,
+    going_on: float = 0.01,
+    skip: float = SKIP,
+    reach: float = 100.0,
+    band: Band | None = None,
+) -> Posterior:
     """Pairings are the likelier the nearer they are (a few ms)."""
-    band = Band(units, calls, 100.0, 100.0)
-    match = [
-        [0.2 / (1 + (units[unit] - calls[call] - 3) ** 2) for call in range(band.lows[unit], band.highs[unit])]
-        for unit in range(len(units))
-    ]
+    band = band or Band(units, calls, reach, reach)
+
+    def match(unit: int, low: int, high: int) -> list[float]:
+        return [0.2 / BACKGROUND / (1 + (units[unit] - call - 3) ** 2) for call in calls[low:high]]
+
     count = len(calls)
     turns = [sum(call < unit for call in calls) for unit in units]
     weights = Weights(
         match,
         [(1e-6, 1e-6), *[(going_on, going_on)] * len(units)][: len(units)],
         turns,
-        [SKIP] * count,
-        [SKIP] * count,
+        [skip] * count,
+        [skip] * count,
         [1.0] * count,
         loss,
         [None] * len(units),
@@ -97,7 +108,7 @@ def test_calls_that_fit_nothing_cost_as_much_behind_the_last_unit_as_before_the_
     inside = aligned([3], [0, 20, 40]).log_likelihood
     assert before == pytest.approx(behind, abs=0.5)
     assert inside == pytest.approx(behind, abs=0.5)
-    assert aligned([3], [0]).log_likelihood > behind + 10
+    assert aligned([3], [0]).log_likelihood == pytest.approx(behind + 2 * log(1 / SKIP), abs=0.5)
 
 
 @given(units=times, calls=times)
@@ -109,6 +120,16 @@ def test_bands_never_fall_and_hold_what_is_near(units: list[float], calls: list[
         assert all(low <= index < high for index, call in enumerate(calls) if unit - 50 <= call < unit + 30)
 
 
-def test_bands_are_bounded() -> None:
-    band = Band([1_000.0], [float(time) for time in range(2_000)], 900.0, 900.0)
-    assert band.highs[0] - band.lows[0] == WIDEST
+def test_what_a_unit_is_compared_with_is_bounded() -> None:
+    calls = [float(time) for time in range(2_000)]
+    posterior = aligned([1_000.0, 1_001.0, 1_002.0], calls, reach=1e6, skip=1.0)
+    assert all(sum(mass > 0 for mass in row) <= WIDEST + 1 for row in posterior.rows)
+
+
+def test_aligning_narrows_the_band_without_losing_what_matters() -> None:
+    units = [float(time) for time in range(3, 4_000, 20)]
+    calls = [float(time) for time in range(0, 4_000, 20)]
+    band = Band(units, calls, 1_000.0, 1_000.0)
+    width = sum(band.highs) - sum(band.lows)
+    assert pairs(aligned(units, calls, band=band)) == list(range(len(units)))
+    assert sum(band.highs) - sum(band.lows) < width / 5

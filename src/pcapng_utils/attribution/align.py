@@ -5,31 +5,37 @@ Both are sequences in the same order, so this is a hidden Markov model whose pat
 of a call that was not logged; a call may begin no unit at all (it failed, or went on with a unit begun before). The
 forward and backward passes give each pairing's posterior probability.
 
-A unit looks only at the calls near it in time (its band), so the work is linear in the number of units. This is the
-inner loop of attribution: plain lists, one pass over the band a unit.
+A unit looks only at the calls near it in time (its band), and of these only at the places that the units before it
+may have led to, so the work is linear in the number of units. This is the inner loop of attribution: plain lists, one
+pass over what is left of the band a unit.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log
 from operator import mul
 from typing import Final
 
 #: Calls one unit is compared with, at most.
-WIDEST: Final = 160
+WIDEST: Final = 320
 #: Below this a row of probabilities is about to vanish: it is started anew.
 _VANISHING: Final = 1e-250
 #: What is left of mass that vanished while many calls were skipped.
 _LEFT: Final = 1e-200
 #: Units between two looks at the scale of the rows.
 _RESCALE: Final = 4
+#: Mass that is let go at the ends of a row, as a share of it.
+_FAINT: Final = 1e-14
+_SMALL: Final = 1e-60
 
 
 class Band:
-    """For each unit, the half-open range of calls that may have begun it. Neither end ever falls."""
+    """For each unit, the half-open range of calls that may have begun it. Neither end ever falls.
+
+    Aligning narrows the ranges to where anything is left of the probability."""
 
     __slots__ = ("highs", "lows")
 
@@ -45,10 +51,6 @@ class Band:
         for time in unit_times:
             first = bisect_left(call_times, time - early, low)
             end = bisect_left(call_times, time + late, first)
-            if end - first > WIDEST:
-                middle = bisect_left(call_times, time, first, end)
-                first = max(first, min(middle - WIDEST // 2, end - WIDEST))
-                end = min(end, first + WIDEST)
             low = max(low, first)
             high = max(high, end, low)
             self.lows.append(low)
@@ -57,18 +59,19 @@ class Band:
 
 @dataclass(slots=True)
 class Weights:
-    """What the model says about one direction of one flow."""
+    """What the model says about one direction of one flow. Likelihoods of a call are against its having nothing to do
+    with any unit."""
 
-    match: list[list[float]]
-    """For each unit, for each call of its band: likelihood that they belong together and that the unit is the first of
-    the call, against nothing being known of the call."""
+    match: Callable[[int, int, int], list[float]]
+    """Of a unit, and a half-open range of calls: for each call, the likelihood that they belong together and that the
+    unit is the first of the call."""
     going_on: list[tuple[float, float]]
     """For each unit, the probability that it goes on with the call of the unit before: if that call was logged before
     the unit was seen, and if after."""
     turns: list[int]
     """For each unit, the first call that was logged when it was seen, or after."""
     skip: list[float]
-    """For each call, the likelihood that it begins no unit, the call before having begun one."""
+    """For each call, the probability that it begins no unit, the call before having begun one."""
     skip_again: list[float]
     """The same where the call before began none either."""
     again: list[float]
@@ -100,9 +103,9 @@ class Posterior:
 
 
 def align(band: Band, weights: Weights, *, learning: bool = True) -> Posterior:
-    """The posterior of every pairing within the band. Without `learning`, only `rows` of it are made."""
+    """The posterior of every pairing within the band, which is narrowed. Without `learning`, only `rows` are made."""
     count = len(band.lows)
-    forward = _forward(band, weights, learning=learning)
+    forward = _forward(band, weights)
     rows: list[list[float]] = [[]] * count
     fresh: list[list[float]] = [[]] * count
     direct: list[list[float]] = [[]] * count
@@ -111,7 +114,9 @@ def align(band: Band, weights: Weights, *, learning: bool = True) -> Posterior:
         forward.log_likelihood += _log_of_tail(band, weights, forward, after_loose)
     for unit in range(count - 1, -1, -1):
         if unit < count - 1:
-            after_attached, after_loose = _backward(band, weights, unit, after_attached, after_loose)
+            after_attached, after_loose = _backward(
+                band, weights, forward.match[unit + 1], unit, after_attached, after_loose
+            )
         row = list(map(mul, forward.attached[unit], after_attached))
         total = sum(row) + sum(map(mul, forward.loose[unit], after_loose))
         scale = 1.0 / total if total > _VANISHING else 0.0
@@ -145,7 +150,7 @@ class _Forward:
     """For each unit, mass by position: `k` means that the calls up to `low - 1 + k` are used up. The rows of one unit
     have one scale."""
 
-    __slots__ = ("attached", "direct", "fresh", "log_likelihood", "loose")
+    __slots__ = ("attached", "direct", "fresh", "log_likelihood", "loose", "match")
 
     def __init__(self) -> None:
         self.attached: list[list[float]] = []
@@ -156,66 +161,96 @@ class _Forward:
         """The part of `attached` in which it is the first of the call."""
         self.direct: list[list[float]] = []
         """The part of `fresh` in which the call before began a unit."""
+        self.match: list[list[float]] = []
+        """The likelihoods of the calls, from `low` on."""
         self.log_likelihood = 0.0
 
 
-def _forward(band: Band, weights: Weights, *, learning: bool) -> _Forward:
-    skip, loss, going_on, match = weights.skip, weights.loss, weights.going_on, weights.match
-    follows, same_thread, turns = weights.follows, weights.same_thread, weights.turns
-    skip_again, again = weights.skip_again, weights.again
+def _forward(band: Band, weights: Weights) -> _Forward:
+    skip, skip_again, loss = weights.skip, weights.skip_again, weights.loss
     attached, loose = [0.0], [1.0]
     forward = _Forward()
     base = 0
-    for unit, (low, high) in enumerate(zip(band.lows, band.highs, strict=True)):
+    for unit, low in enumerate(band.lows):
         if low > base:
             attached, loose, passed = _rebase(attached, loose, base, low, skip, skip_again)
             forward.log_likelihood += passed
             base = low
-        missing = high - low + 1 - len(attached)
+        end = _reached(base + len(attached) - 1, min(band.highs[unit], base + WIDEST), skip_again)
+        missing = end - base + 1 - len(attached)
         if missing > 0:
             attached = attached + [0.0] * missing
             loose = loose + [0.0] * missing
-        on, on_after = going_on[unit]
-        turn = turns[unit]
-        off = 1.0 - on
-        loose_on = on + off * loss
-        if low > turn:
-            on, off = on_after, 1.0 - on_after
-        a, b = attached[0], loose[0]
-        left = a * off
-        near, far = left + b, 0.0
-        fresh, direct = [0.0], [0.0]
-        now_attached = [a * on]
-        now_loose = [left * loss + b * loose_on]
-        call = low
-        follow = follows[unit]
-        for k, weight in enumerate(match[unit], 1):
-            if follow is not None:
-                left *= follow[same_thread[call]]
-            straight = (left + b) * weight
-            begun = straight + far * again[call] * weight
-            if call == turn:
-                on, off = on_after, 1.0 - on_after
-            a, b = attached[k], loose[k]
-            left = a * off
-            if learning:
-                fresh.append(begun)
-                direct.append(straight)
-            now_attached.append(begun + a * on)
-            now_loose.append(left * loss + b * loose_on)
-            far = far * skip_again[call] + near * skip[call]
-            near = left + b
-            call += 1
+        on, on_after = weights.going_on[unit]
+        turn = max(weights.turns[unit] - base + 1, 0)
+        stay = [a * on for a in attached[:turn]] + [a * on_after for a in attached[turn:]]
+        left = [a - b for a, b in zip(attached, stay, strict=True)]
+        match = weights.match(unit, base, end)
+        fresh, direct = _begun(weights, unit, base, match, left, loose)
+        loose_on = on + (1.0 - on) * loss
+        attached = [a + b for a, b in zip(fresh, stay, strict=True)]
+        loose = [a * loss + b * loose_on for a, b in zip(left, loose, strict=True)]
+        total = sum(attached) + sum(loose)
+        first, last = _kept(attached, loose, total * _FAINT)
+        if first > 0 or last < len(attached):
+            attached, loose = attached[first:last], loose[first:last]
+            fresh, direct, match = fresh[first:last], direct[first:last], match[first : last - 1]
+            base += first
+        band.lows[unit], band.highs[unit] = base, base + len(attached) - 1
         forward.fresh.append(fresh)
         forward.direct.append(direct)
-        forward.attached.append(now_attached)
-        forward.loose.append(now_loose)
-        attached, loose = now_attached, now_loose
-        if not unit % _RESCALE:
+        forward.attached.append(attached)
+        forward.loose.append(loose)
+        forward.match.append(match)
+        if not unit % _RESCALE or total < _SMALL:
             attached, loose = _rescaled(forward)
     if forward.attached:
         _rescaled(forward)
     return forward
+
+
+def _reached(end: int, high: int, skip_again: list[float]) -> int:
+    """How far a unit may lead: to the band's end, unless too many calls would have to be skipped."""
+    share = 1.0
+    while end < high and share > _FAINT:
+        share *= skip_again[end]
+        end += 1
+    return end
+
+
+def _kept(attached: list[float], loose: list[float], least: float) -> tuple[int, int]:
+    """The part of a row that is worth going on with, and one place before it."""
+    first, last = 0, len(attached)
+    while last > 1 and attached[last - 1] + loose[last - 1] < least:
+        last -= 1
+    while first < last - 1 and attached[first] + loose[first] < least:
+        first += 1
+    return max(first - 1, 0), last
+
+
+def _begun(
+    weights: Weights, unit: int, low: int, match: list[float], left: list[float], loose: list[float]
+) -> tuple[list[float], list[float]]:
+    """Mass in which a unit is the first of each call, and the part of it in which the call before began one."""
+    end = low + len(match)
+    follow = weights.follows[unit]
+    if follow is None:
+        direct = [(a + b) * weight for a, b, weight in zip(left, loose, match, strict=False)]
+    else:
+        other, same = follow
+        direct = [
+            (a * (same if one else other) + b) * weight
+            for a, b, weight, one in zip(left, loose, match, weights.same_thread[low:end], strict=False)
+        ]
+    fresh = [0.0]
+    far = 0.0
+    for own, weight, near, b, once, twice, again in zip(
+        direct, match, left, loose, weights.skip[low:end], weights.skip_again[low:end], weights.again[low:end],
+        strict=False,
+    ):  # fmt: skip
+        fresh.append(own + far * again * weight)
+        far = far * twice + (near + b) * once
+    return fresh, [0.0, *direct]
 
 
 def _rescaled(forward: _Forward) -> tuple[list[float], list[float]]:
@@ -249,43 +284,50 @@ def _rebase(
 
 
 def _backward(
-    band: Band, weights: Weights, unit: int, after_attached: list[float], after_loose: list[float]
+    band: Band, weights: Weights, match: list[float], unit: int, after_attached: list[float], after_loose: list[float]
 ) -> tuple[list[float], list[float]]:
-    """Likelihood of all behind `unit`, for each position of its row, from that of the unit that follows it."""
-    skip, loss = weights.skip, weights.loss
+    """Likelihood of all behind `unit`, for each position of its row, from that of the unit that follows it, whose
+    `match` is given."""
+    skip, skip_again, loss = weights.skip, weights.skip_again, weights.loss
     low, high = band.lows[unit], band.highs[unit]
-    next_low, next_high = band.lows[unit + 1], band.highs[unit + 1]
+    next_low = band.lows[unit + 1]
+    next_high = next_low + len(match)
     on, on_after = weights.going_on[unit + 1]
     loose_on = on + (1.0 - on) * loss
-    turn = weights.turns[unit + 1] - next_low + 1
-    match = weights.match[unit + 1]
-    follow, same_thread = weights.follows[unit + 1], weights.same_thread
-    size = next_high - next_low
-    skip_again, again = weights.skip_again, weights.again
-    a, b = after_attached[size], after_loose[size]
-    ons = [on] * min(max(turn, 0), size + 1)
-    ons += [on_after] * (size + 1 - len(ons))
-    on_attached = [0.0] * (size + 1)
-    on_loose = on_attached[:]
-    on = ons[size]
-    on_attached[size] = on * a + (1.0 - on) * loss * b
-    on_loose[size] = loose_on * b
-    near = far = 0.0
-    for k in range(size - 1, -1, -1):
-        call = next_low + k
-        begun = match[k] * a
-        # `far`: from a call that began nothing; `near`: from one that did, or whose unit was of a lost call.
-        near = begun + skip[call] * far
-        far = begun * again[call] + skip_again[call] * far
-        a, b = after_attached[k], after_loose[k]
-        on = ons[k]
-        straight = near if follow is None else near + begun * (follow[same_thread[call]] - 1.0)
-        on_attached[k] = on * a + (1.0 - on) * (straight + loss * b)
-        on_loose[k] = near + loose_on * b
+    begun = list(map(mul, match, after_attached[1:]))
+    straight, far = [0.0], 0.0
+    for own, once, twice, again in zip(
+        begun[::-1],
+        skip[next_low:next_high][::-1],
+        skip_again[next_low:next_high][::-1],
+        weights.again[next_low:next_high][::-1],
+        strict=True,
+    ):
+        # `far`: from a call that began nothing; `straight`: from one that did, or whose unit was of a lost call.
+        straight.append(own + once * far)
+        far = own * again + twice * far
+    straight.reverse()
+    on_loose = [near + loose_on * b for near, b in zip(straight, after_loose, strict=True)]
+    follow = weights.follows[unit + 1]
+    if follow is not None:
+        other, same = follow[0] - 1.0, follow[1] - 1.0
+        same_thread = weights.same_thread[next_low:next_high]
+        straight = [
+            near + own * (same if one else other) for near, own, one in zip(straight, begun, same_thread, strict=False)
+        ] + straight[-1:]
+    turn = max(weights.turns[unit + 1] - next_low + 1, 0)
+    off, off_after = 1.0 - on, 1.0 - on_after
+    on_attached = [
+        on * a + off * (near + loss * b)
+        for a, b, near in zip(after_attached[:turn], after_loose, straight, strict=False)
+    ] + [
+        on_after * a + off_after * (near + loss * b)
+        for a, b, near in zip(after_attached[turn:], after_loose[turn:], straight[turn:], strict=True)
+    ]
     if not unit % _RESCALE:
         top = max(max(on_attached), max(on_loose))
         if top < _VANISHING:
-            on_attached = on_loose = [1.0] * (size + 1)
+            on_attached = on_loose = [1.0] * len(on_loose)
         else:
             scale = 1.0 / top
             on_attached = [value * scale for value in on_attached]
@@ -299,5 +341,8 @@ def _backward(
         passed.reverse()
         on_attached = passed + on_attached
         on_loose = passed + on_loose
-    del on_attached[high - low + 1 :], on_loose[high - low + 1 :]
-    return on_attached, on_loose
+    size = high - low + 1
+    if len(on_loose) < size:
+        nothing = [0.0] * (size - len(on_loose))
+        on_attached, on_loose = on_attached + nothing, on_loose + nothing
+    return on_attached[:size], on_loose[:size]

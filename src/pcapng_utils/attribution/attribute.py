@@ -13,8 +13,8 @@ from typing import Final
 
 from pcapng_utils.attribution.answers import Answers
 from pcapng_utils.attribution.clock import Clock, Residuals, Voters, hypotheses
-from pcapng_utils.attribution.engine import Engine, sample
-from pcapng_utils.attribution.joining import Calls, join, split, translated
+from pcapng_utils.attribution.engine import Engine, sample, spread
+from pcapng_utils.attribution.joining import join, split, translated
 from pcapng_utils.attribution.operations import NO_STACK, FlowKey, OperationLog
 from pcapng_utils.attribution.sites import CallSites
 from pcapng_utils.attribution.tracks import Track, couple_reads, flow_tracks, mark_first_reads, set_calls
@@ -31,13 +31,9 @@ from pcapng_utils.layers import CLIENT, SERVER
 _LEAST_VOTES: Final = 6.0
 """A clock with fewer votes is not believed on its own."""
 _TRIAL: Final = 500
-_TRIAL_ROUNDS: Final = 3
+_TRIAL_ROUNDS: Final = 10
 _LARGEST_ZERO: Final = 100.0
 """Error of a clock that was not estimated that is taken out before aligning, in ms."""
-_FAR_WORSE: Final = 60.0
-_WORSE: Final = 0.15
-"""By so much, and by such a share, the log-likelihood under the best clock is above that under one that is let go
-before anything was learnt."""
 _FEW: Final = 10
 _STEP_COST: Final = 12.0
 """By so much a clock that was set once more must be likelier (log-likelihood)."""
@@ -71,6 +67,19 @@ def _without_collecting() -> Iterator[None]:
             gc.enable()
 
 
+@dataclass(slots=True, eq=False)
+class _Trial:
+    """What comes of a clock, on some of the writes."""
+
+    clock: Clock
+    engine: Engine
+    tracks: list[Track]
+    likelihood: float = 0.0
+
+    def learn(self, rounds: int) -> None:
+        self.likelihood = self.engine.learn_writes(self.tracks, rounds) - _STEP_COST * len(self.clock.steps)
+
+
 class _Job:
     def __init__(self, flows: Sequence[FlowView], log: OperationLog, settings: Settings) -> None:
         self._flows = flows
@@ -84,16 +93,19 @@ class _Job:
         self._sites = CallSites(log.stacks, log.frames, counts)
         self._site_list = [self._sites.sites[stack] if stack != NO_STACK else 0 for stack in log.stack_ids]
         self._tracks = [flow_tracks(place, flow, self._epoch) for place, flow in enumerate(flows)]
-        self._pairs: list[tuple[FlowKey, list[int]]] = []
         self._translated: set[int] = set()
         self._names = self._sites.names
         self._first_read = 0.0
         """How long after a write the first read usually comes, in ms."""
 
     def run(self) -> Result:
-        given, source = self._find_clock()
-        clock = self._refined(given, source)
-        engine = self._set_all(clock)
+        trial, source = self._find_clock()
+        given = trial.clock
+        clock = self._refined(trial, source)
+        self._set_tracks(clock)
+        engine = Engine(self._names, self._log.threads.__getitem__, self._first_read)
+        trial.engine.models[CLIENT].move(round(given.offset - clock.offset))
+        engine.models[CLIENT] = trial.engine.models[CLIENT]
         engine.learn(sample([track for pair in self._tracks for track in pair]))
         if source == "estimated":
             given = clock
@@ -101,18 +113,20 @@ class _Job:
 
     # The clock
 
-    def _find_clock(self) -> tuple[Clock, ShiftSource]:
+    def _find_clock(self) -> tuple[_Trial, ShiftSource]:
         settings = self._settings
         if settings.time_shift is not None:
-            return Clock(settings.time_shift * 1000), "given"
+            return self._likeliest([Clock(settings.time_shift * 1000)]), "given"
         experiment = None if settings.experiment_shift is None else Clock(settings.experiment_shift * 1000)
         found = hypotheses(self._voters(), experiment)
-        best = self._likeliest([clock.snapped(self._log.times) for clock in found])
-        if best is None or (best is not experiment and best.votes < _LEAST_VOTES):
-            return (experiment, "experiment.json") if experiment else (Clock(), "none")
-        if best is experiment:
+        best = self._likeliest([clock.snapped(self._log.times) for clock in found]) if found else None
+        if best is not None and best.clock is experiment:
             return best, "experiment.json"
-        return best, "estimated"
+        if best is not None and best.clock.votes >= _LEAST_VOTES:
+            return best, "estimated"
+        if experiment is not None:
+            return self._likeliest([experiment]), "experiment.json"
+        return self._likeliest([Clock()]), "none"
 
     def _voters(self) -> list[Voters]:
         times, epoch = self._log.times, self._phone_epoch
@@ -124,35 +138,48 @@ class _Job:
             voters.append(Voters(units, [times[row] - epoch for row in rows], rows))
         return voters
 
-    def _likeliest(self, clocks: list[Clock]) -> Clock | None:
-        """The clock under which the writes align best; those that do far worse at first sight are let go early."""
-        if len(clocks) > 2:
-            ranked = self._tried(clocks, rounds=1)
-            least = ranked[0][0] - max(_FAR_WORSE, _WORSE * abs(ranked[0][0]))
-            clocks = [clock for likelihood, clock in ranked if likelihood >= least]
-        if len(clocks) > 1:
-            return self._tried(clocks, _TRIAL_ROUNDS)[0][1]
-        return clocks[0] if clocks else None
+    def _likeliest(self, clocks: Sequence[Clock]) -> _Trial:
+        """The clock under which the writes align best: after each round of learning, the worse half goes."""
+        keys = self._some_keys()
+        trials = [
+            _Trial(clock, Engine(self._names, self._log.threads.__getitem__), self._writes(clock, keys))
+            for clock in clocks
+        ]
+        while len(trials) > 1:
+            for trial in trials:
+                trial.learn(1)
+            trials.sort(key=lambda trial: -trial.likelihood)
+            del trials[max(1, len(trials) // 2) :]
+        trials[0].learn(_TRIAL_ROUNDS)
+        return trials[0]
 
-    def _tried(self, clocks: Sequence[Clock], rounds: int) -> list[tuple[float, Clock]]:
-        """Each clock with the log-likelihood of the writes under it, the best first."""
-        found = []
-        for clock in clocks:
-            engine = self._set_all(clock)
-            likelihood = engine.learn(sample([pair[CLIENT] for pair in self._tracks], _TRIAL), rounds)
-            found.append((likelihood - _STEP_COST * len(clock.steps), clock))
-        found.sort(key=lambda item: -item[0])
-        return found
+    def _some_keys(self) -> set[FlowKey]:
+        """Sockets that the clock is looked for with."""
+        keys = list(self._joined.direct) or list({key for key, _ in self._joined.possible(self._flows)})
+        keys = [key for key in keys if self._calls[key][CLIENT]]
+        sizes = [len(self._calls[key][CLIENT]) for key in keys]
+        return {keys[place] for place in spread(sizes, _TRIAL)}
 
-    def _refined(self, clock: Clock, source: ShiftSource) -> Clock:
+    def _writes(self, clock: Clock, keys: set[FlowKey]) -> list[Track]:
+        """The writes of some sockets, under a clock."""
+        tracks = []
+        for key, places in self._paired(clock):
+            if key in keys:
+                for place, calls in self._shares(self._calls[key][CLIENT], places, clock):
+                    track = replace(self._tracks[place][CLIENT], factors={})
+                    self._set(track, calls)
+                    if track.calls and track.unit_times:
+                        tracks.append(track)
+        return tracks
+
+    def _refined(self, trial: _Trial, source: ShiftSource) -> Clock:
         """Take out what a first alignment shows of an error: of drift, and of the moment that counts as zero.
 
         A clock that was given is obeyed in what is reported; that zero is where the quickest calls are is needed to
         tell reads that fetched a unit from reads that were made before it came.
         """
-        tracks = sample([pair[CLIENT] for pair in self._set_tracks(clock)], _TRIAL)
-        Engine(self._names, self._log.threads.__getitem__).learn(tracks, _TRIAL_ROUNDS)
-        seen = self._residuals(tracks)
+        clock = trial.clock
+        seen = self._residuals(trial.tracks)
         if source == "estimated":
             drift = seen.drift()
             span = max(seen.times, default=0.0) - min(seen.times, default=0.0)
@@ -178,47 +205,52 @@ class _Job:
 
     # The calls
 
-    def _set_all(self, clock: Clock) -> Engine:
-        """Give every track its calls under a clock, and begin to learn anew."""
-        self._set_tracks(clock)
-        return Engine(self._names, self._log.threads.__getitem__, self._first_read)
-
-    def _set_tracks(self, clock: Clock) -> list[tuple[Track, Track]]:
-        log = self._log
-        self._pairs = list(self._joined.direct.items())
-        self._translated = set()
-        for pair in self._tracks:
-            for track in pair:
-                self._set(track, [])
+    def _paired(self, clock: Clock) -> list[tuple[FlowKey, list[int]]]:
+        """Which socket is which flows (places in the list of flows), under a clock."""
+        pairs = list(self._joined.direct.items())
         possible = self._joined.possible(self._flows)
         if possible:
             begins = {
-                key: min(clock.to_router([rows[0] for rows in self._calls[key] if rows], log.times, self._phone_epoch))
+                key: min(
+                    clock.to_router([rows[0] for rows in self._calls[key] if rows], self._log.times, self._phone_epoch)
+                )
                 for key in {key for key, _ in possible}
             }
-            for key, place in translated(possible, self._flows, begins, self._epoch).items():
-                self._pairs.append((key, [place]))
-                self._translated.add(place)
-        for key, places in self._pairs:
-            self._share(self._calls[key], places, clock)
+            found = translated(possible, self._flows, begins, self._epoch)
+            pairs += [(key, [place]) for key, place in found.items()]
+        return pairs
+
+    def _set_tracks(self, clock: Clock) -> None:
+        """Give every track its calls under a clock."""
+        log = self._log
+        for pair in self._tracks:
+            for track in pair:
+                self._set(track, [])
+        pairs = self._paired(clock)
+        self._translated = {place for key, places in pairs if key not in self._joined.direct for place in places}
+        for key, places in pairs:
+            for direction in (CLIENT, SERVER):
+                for place, calls in self._shares(self._calls[key][direction], places, clock):
+                    self._set(self._tracks[place][direction], calls)
         reads = [pair[SERVER] for pair in self._tracks]
         couples = couple_reads(reads, len(self._sites), log.threads.__getitem__, log.stack_ids.__getitem__)
         gaps = [gap for pair in self._tracks for gap in mark_first_reads(*pair)]
         self._first_read = median(gaps) if gaps else 0.0
         self._names = [*self._sites.names, *(self._sites.names[one] for one, _ in couples)]
-        return self._tracks
 
-    def _share(self, rows: Calls, places: Sequence[int], clock: Clock) -> None:
+    def _shares(
+        self, rows: Sequence[int], places: Sequence[int], clock: Clock
+    ) -> Iterator[tuple[int, list[tuple[float, int]]]]:
+        """What of a socket's calls in one direction is of each of its flows: times and rows."""
         spans = [
             ((self._flows[place].first - self._epoch) / 1e6, (self._flows[place].last - self._epoch) / 1e6)
             for place in places
         ]
-        for direction in (CLIENT, SERVER):
-            times = clock.to_router(rows[direction], self._log.times, self._phone_epoch)
-            order = sorted(range(len(times)), key=times.__getitem__)
-            calls = [(times[index], rows[direction][index]) for index in order]
-            for place, (begin, end) in zip(places, split([time for time, _ in calls], spans), strict=True):
-                self._set(self._tracks[place][direction], calls[begin:end])
+        times = clock.to_router(rows, self._log.times, self._phone_epoch)
+        order = sorted(range(len(times)), key=times.__getitem__)
+        calls = [(times[index], rows[index]) for index in order]
+        for place, (begin, end) in zip(places, split([time for time, _ in calls], spans), strict=True):
+            yield place, calls[begin:end]
 
     def _set(self, track: Track, calls: Iterable[tuple[float, int]]) -> None:
         log = self._log

@@ -13,6 +13,8 @@ from pcapng_utils.layers import CLIENT
 #: Largest delay told apart, in ms.
 REACH: Final = 3000
 SIZE: Final = 2 * REACH + 1
+#: First guess of how far calls seem to be on the wrong side of a unit, in ms: as far as the clock is wrong.
+_WRONG_SIDE: Final = 3.0
 
 
 class Delays:
@@ -57,6 +59,14 @@ class Delays:
         self.later = [below + rest * value for value in cumulative[:first]]
         self.later += [share * a + rest * b for a, b in zip(window.cumulative, cumulative[first:end], strict=True)]
         self.later += [above + rest * value for value in cumulative[end:]]
+
+    def move(self, later: int) -> None:
+        """Calls are now taken to be later, by so many ms."""
+        for table in (self.table, self.later):
+            if later > 0:
+                table[:] = table[later:] + [table[-1]] * later
+            elif later < 0:
+                table[:] = [table[0]] * -later + table[:later]
 
     def _mirrored(self) -> _Window:
         """For reads, early and late change places."""
@@ -129,7 +139,13 @@ def _quantile(places: Sequence[int], sums: Sequence[float], share: float) -> int
 @cache
 def wide(scale: float, direction: int) -> tuple[list[float], list[float]]:
     """A distribution with heavy tails from 0 on: density, and cumulative probability (see `Delays.later`)."""
-    density = [0.31831 / (scale * (1 + ((index - REACH) / scale) ** 2)) for index in range(SIZE)]
+    if direction == CLIENT:
+        sides = [_WRONG_SIDE] * REACH + [scale] * (REACH + 1)
+        density = [
+            0.63662 / (scale + _WRONG_SIDE) / (1 + ((index - REACH) / side) ** 2) for index, side in enumerate(sides)
+        ]
+    else:
+        density = [0.31831 / (scale * (1 + ((index - REACH) / scale) ** 2)) for index in range(SIZE)]
     sums = list(accumulate(density))
     return density, sums if direction == CLIENT else [
         1.0 - value + own for value, own in zip(sums, density, strict=True)

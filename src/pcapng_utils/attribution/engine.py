@@ -7,7 +7,6 @@ say, which shows which thread each message is likely of; and those where doubt r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import log
 from typing import Final
 
 from pcapng_utils.attribution.align import Band, align
@@ -21,13 +20,16 @@ from pcapng_utils.layers import CLIENT, SERVER, UnitKind
 SAMPLE: Final = 2_000
 #: The same for the first rounds, in which little is known.
 _FEW: Final = 500
-_ROUNDS: Final = 4
 _EARLY_ROUNDS: Final = 2
+_LATE_ROUNDS: Final = 2
+#: Rounds in which writes are taken for complete, whatever is seen: first of all, delays are to be learnt.
+_STRICT_ROUNDS: Final = 2
+#: Growth of the log-likelihood in a round that is not worth another one.
+_SETTLED: Final = 0.5
 #: Share of the reads that another like them must follow for reads that fail to be looked for.
 _TRIED: Final = 0.2
 #: A message whose call is at least so probable is in no doubt.
 _SURE: Final = 0.98
-_UNRELATED: Final = log(BACKGROUND)
 #: First guess of how far calls are from the wire, in ms.
 SCALE: Final = 15.0
 
@@ -40,40 +42,54 @@ class Engine:
         self._first_background = max(BACKGROUND, 0.5 / (first_read + RESOLUTION)) if first_read else BACKGROUND
         self.models[SERVER].first_background = self._first_background
         self._threads = Threads(thread_of)
+        self._turn = 0
+        """Rounds in which writes alone were learnt."""
 
-    def learn(self, tracks: Sequence[Track], rounds: int = _ROUNDS) -> float:
-        """Teach the models; returns the log-likelihood of the writes, in the last round, against none of them having to
-        do with a unit."""
-        likelihood = 0.0
-        everything = tracks
-        few = sample(everything, _FEW)
-        self._begin_reads([track for track in few if track.direction == SERVER])
-        for turn in range(rounds):
-            tracks = few if turn < _EARLY_ROUNDS else everything
-            learners = [Learner(model) for model in self.models]
-            likelihood = 0.0
-            for track in tracks:
-                self._align(track)
-                learners[track.direction].see(track, track.posterior)
-                if track.direction == CLIENT:
-                    likelihood += track.posterior.log_likelihood - len(track.calls) * _UNRELATED
-            if turn:
-                self._threads.forget()
-                for track in tracks:
-                    self._threads.note(track)
-                self._threads.ready()
-                self._threads.learn(tracks, self.models)
-            for learner in learners:
-                learner.teach()
-            # Both directions are logged by one collector; reads, of which several may fetch one unit and one several,
-            # cannot tell a lost call from one that was not needed.
-            self.models[SERVER].loss = self.models[CLIENT].loss
-            if turn == rounds - 1:
+    def learn_writes(self, tracks: Sequence[Track], rounds: int) -> float:
+        """Teach the model of writes, some more rounds; returns the log-likelihood in the last one, against none of them
+        having to do with a unit. Ends early where it no longer grows."""
+        likelihood = float("-inf")
+        for _ in range(rounds):
+            before = likelihood
+            likelihood = self._round(tracks, delays_alone=self._turn < _STRICT_ROUNDS)
+            self._turn += 1
+            if self._turn == _STRICT_ROUNDS:
+                self.models[CLIENT].expect_loss()
+            if self._turn > _STRICT_ROUNDS + 1 and likelihood - before < _SETTLED:
                 break
-            for track in everything:
-                self._set_band(track)
-                if turn:
-                    self._threads.apply(track)
+        return likelihood
+
+    def learn(self, tracks: Sequence[Track]) -> None:
+        """Teach both models, that of writes beginning with what it knows."""
+        reads = [track for track in tracks if track.direction == SERVER]
+        few = sample(reads, _FEW)
+        self.models[SERVER].loss = self.models[CLIENT].loss
+        self._begin_reads(few)
+        for _ in range(_EARLY_ROUNDS):
+            self._round(few)
+        for turn in range(_LATE_ROUNDS):
+            self._round(tracks, with_threads=turn > 0)
+            self._threads.forget()
+            for track in tracks:
+                self._threads.note(track)
+            self._threads.ready()
+            self._threads.learn(tracks, self.models)
+
+    def _round(self, tracks: Sequence[Track], *, with_threads: bool = False, delays_alone: bool = False) -> float:
+        learners = [Learner(model) for model in self.models]
+        likelihood = 0.0
+        for track in tracks:
+            if with_threads:
+                self._threads.apply(track)
+            self._set_band(track)
+            self._align(track)
+            learners[track.direction].see(track, track.posterior)
+            likelihood += track.posterior.log_likelihood
+        for direction in {track.direction for track in tracks}:
+            learners[direction].teach(delays_alone=delays_alone)
+        # Both directions are logged by one collector; reads, of which several may fetch one unit and one several,
+        # cannot tell a lost call from one that was not needed.
+        self.models[SERVER].loss = self.models[CLIENT].loss
         return likelihood
 
     def _begin_reads(self, tracks: Sequence[Track]) -> None:
@@ -89,20 +105,12 @@ class Engine:
             if first_fails:
                 model.expect_failures()
             self.models[SERVER] = model
+            model.loss = self.models[CLIENT].loss
             for _ in range(_EARLY_ROUNDS):
-                learner = Learner(model)
-                for track in tracks:
-                    self._set_band(track)
-                    self._align(track)
-                    learner.see(track, track.posterior)
-                learner.teach()
-                model.loss = self.models[CLIENT].loss
-            likelihood = sum(track.posterior.log_likelihood for track in tracks)
+                likelihood = self._round(tracks)
             if likelihood > highest:
                 best, highest = model, likelihood
         self.models[SERVER] = best
-        for track in tracks:
-            self._set_band(track)
 
     def finish(self, pairs: Sequence[tuple[Track, Track]]) -> Iterator[tuple[Track, Track]]:
         """Align all tracks with what was learnt, and yield them by flow. A posterior lives until the next is asked."""
@@ -123,7 +131,6 @@ class Engine:
         self._threads.ready()
         for pair in doubtful:
             for track in pair:
-                self._set_band(track)
                 self._threads.apply(track)
                 self._align(track, learning=False)
             yield pair
@@ -145,12 +152,16 @@ def sample(tracks: Sequence[Track], size: int = SAMPLE) -> list[Track]:
     chosen: list[Track] = []
     for direction in (CLIENT, SERVER):
         mine = [track for track in tracks if track.direction == direction and track.calls and track.unit_times]
-        whole = sum(len(track.calls) + len(track.unit_times) for track in mine)
-        step = max(1, whole // (2 * size))
-        room = 2 * size
-        for track in mine[::step]:
-            if room <= 0:
-                break
-            room -= len(track.calls) + len(track.unit_times)
-            chosen.append(track)
+        sizes = [len(track.calls) + len(track.unit_times) for track in mine]
+        chosen += [mine[place] for place in spread(sizes, 2 * size)]
     return chosen
+
+
+def spread(sizes: Sequence[int], room: int) -> Iterator[int]:
+    """Places of things of these sizes, evenly from all of them, until they fill a room."""
+    step = max(1, sum(sizes) // room)
+    for place in range(0, len(sizes), step):
+        if room <= 0:
+            break
+        room -= sizes[place]
+        yield place

@@ -39,7 +39,7 @@ def joint_key(same_frame: bool, gap: float, before: int, kind: int, relation: in
     they are segments of a stream that is not encrypted.
     """
     distance = 0 if same_frame else 1 if gap < 0.3 else 2 if gap < 2 else 3 if gap < 10 else 4 if gap < 50 else 5
-    return 1 + ((((before * KIND_CLASSES + kind) * 6 + distance) * 3 + relation) * 2 + bulk) * 2 + clear
+    return 1 + ((((before * KIND_CLASSES + kind) * 6 + distance) * 4 + relation) * 2 + bulk) * 2 + clear
 
 
 def joint_guess(key: int, after: bool, direction: int) -> tuple[float, float]:
@@ -48,9 +48,11 @@ def joint_guess(key: int, after: bool, direction: int) -> tuple[float, float]:
         return 1e-6, 1e6
     rest, clear = divmod(key - 1, 2)
     rest, bulk = divmod(rest, 2)
-    rest, relation = divmod(rest, 3)
+    rest, relation = divmod(rest, 4)
     rest, distance = divmod(rest, 6)
     before = rest // KIND_CLASSES
+    if relation == 3:
+        return 0.0005, 100
     if direction != CLIENT:
         if after:
             return (0.9, 0.85, 0.8, 0.7, 0.5, 0.2)[distance], 3

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pcapng_utils.attribution.align import Posterior
 from pcapng_utils.attribution.delays import REACH, SIZE, Delays
 from pcapng_utils.attribution.kinds import KIND_CLASSES, joint_guess
-from pcapng_utils.attribution.model import Model
+from pcapng_utils.attribution.model import WIDE, Model
 from pcapng_utils.attribution.tracks import RESOLUTION, STATES, Track
 from pcapng_utils.layers import CLIENT
+
+#: Calls that seem lost, or seem to have begun nothing, in any alignment of what is complete.
+_CHANCE: Final = 1.0
+#: Smallest share of calls that are not what is usual.
+_LEAST: Final = 2e-5
 
 
 class Learner:
@@ -23,7 +30,7 @@ class Learner:
         self._calls = [[0.0] * 4 for _ in range(STATES * model.sites)]
         """By state, how often a call began a unit, or none, behind one that did; and behind one that did not."""
         self._units = self._lost = 0.0
-        self._neighbours = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+        self._neighbours = [[0.0, 0.0] for _ in range(4)]
         self._threads = [1.0, 1.0]
 
     def see(self, track: Track, posterior: Posterior) -> None:
@@ -106,20 +113,23 @@ class Learner:
         if general:
             self.delays.note(delay, mass, hidden=hidden)
 
-    def teach(self) -> None:
+    def teach(self, *, delays_alone: bool = False) -> None:
         """Put what was counted into the model."""
         model = self.model
         self.delays.learn(*model.prior, 4.0)
         model.delays = self.delays
-        model.early, model.late = self.delays.reach()
+        early, late = self.delays.reach()
+        model.early, model.late = max(early, WIDE), max(late, WIDE)
         if model.direction != CLIENT:
             model.site_delays = {}
             for site, delays in self._by_site.items():
                 delays.learn(self.delays.table, self.delays.later, 40.0)
                 model.site_delays[site] = delays
+        if delays_alone:
+            return
         model.lift = model.lift_of(self._kinds)
-        model.loss = min(max((self._lost + 1.0) / (self._units + self._lost + 20.0), 0.002), 0.8)
-        guess = 0.03 if model.direction == CLIENT else 0.3
+        model.loss = min(max((self._lost - _CHANCE) / (self._units + self._lost + 20.0), _LEAST), 0.8)
+        guess, least = (0.03, _LEAST) if model.direction == CLIENT else (0.3, 0.002)
         if model.direction == CLIENT:
             # Writes fail or are repeated one by one; only reads come in patterns (one that waits, one that gets).
             self._calls = [[a + c, b + d, a + c, b + d] for a, b, c, d in self._calls]
@@ -127,18 +137,22 @@ class Learner:
             busy = sum(tally[first] for tally in self._calls)
             idle = sum(tally[first + 1] for tally in self._calls)
             general = (idle + 4 * guess) / (busy + idle + 4)
+            if model.direction == CLIENT:
+                general = max(idle - _CHANCE, 0.0) / (busy + idle + 4)
             for state, tally in enumerate(self._calls):
                 seen = tally[first] + tally[first + 1]
-                idles[state] = min(max((tally[first + 1] + 4 * general) / (seen + 4), 0.002), 0.99)
-        for relation in (1, 2):
+                idles[state] = min(max((tally[first + 1] + 4 * general) / (seen + 4), least), 0.99)
+        for relation in (1, 2, 3):
             model.follows[relation] = self._follow(self._neighbours[relation])
         for key, tally in self._joints.items():
             pair = []
             for after in (False, True):
                 guess, weight = joint_guess(key, after, model.direction)
-                pair.append(
-                    min((tally[after] + weight * guess) / (max(tally[2 + after], tally[after]) + weight), 0.999)
-                )
+                gone_on, seen = tally[after], max(tally[2 + after], tally[after])
+                if model.direction == CLIENT:
+                    # As many seem to go on with the call before because their own was lost.
+                    gone_on = max(gone_on - model.loss * seen, 0.0)
+                pair.append(min((gone_on + weight * guess) / (seen + weight), 0.999))
             model.joints[key] = (pair[0], pair[1])
 
     def _follow(self, seen: list[float]) -> tuple[float, float]:

@@ -21,9 +21,16 @@ from pcapng_utils.layers import CLIENT, UnitKind
 #: Density of calls that have nothing to do with a unit, per ms.
 BACKGROUND: Final = 1 / 1000
 #: Share of the calls that carry what another thread had left in the client's buffer: their site says nothing.
-MIXED: Final = 0.03
+MIXED: Final = 0.005
 #: Probability that such a call is hidden behind another where it could be.
 CLUMPED_BACKGROUND: Final = 0.5
+
+
+#: How far from a unit calls are looked for at first, in ms.
+WIDE: Final = 1_000.0
+#: Share of calls that were not logged, or begin no unit: before anything is known of delays, and then.
+_RARE: Final = 1e-4
+_SOME: Final = 3e-3
 
 
 class Model:
@@ -39,18 +46,29 @@ class Model:
         self.delays = Delays(reads=direction != CLIENT)
         self.delays.learn(density, cumulative, 1.0)
         self.site_delays: dict[int, Delays] = {}
-        self.early = self.late = max(150.0, 20 * scale)
+        self.early = self.late = WIDE
         self.first_background = BACKGROUND
         """Density, per ms, of the first reads after a write that fetch nothing: they are made because of the write."""
-        self.loss = 0.003
+        self.loss = _RARE
         self.joints: dict[int, tuple[float, float]] = {}
-        self.idle = [0.003 if direction == CLIENT else 0.5] * (STATES * self.sites)
+        self.idle = [_RARE if direction == CLIENT else 0.5] * (STATES * self.sites)
         """For each state of a call (`Track.states`), the probability that it begins no unit, the call before having
         begun one."""
-        self.idle_again = [0.003 if direction == CLIENT else 0.05] * (STATES * self.sites)
+        self.idle_again = [_RARE if direction == CLIENT else 0.05] * (STATES * self.sites)
         """The same where the call before began none either."""
-        self.follows: list[tuple[float, float] | None] = [None, None, None]
+        self.follows: list[tuple[float, float] | None] = [None, None, None, None]
         self.lift = self.lift_of([[0.0] * self.sites for _ in range(KIND_CLASSES)])
+
+    def expect_loss(self) -> None:
+        """No longer take the log for complete."""
+        self.loss = _SOME
+        self.idle = [_SOME] * len(self.idle)
+        self.idle_again = [_SOME] * len(self.idle)
+
+    def move(self, later: int) -> None:
+        """Calls are now taken to be later, by so many ms."""
+        for delays in (self.delays, *self.site_delays.values()):
+            delays.move(later)
 
     def expect_failures(self) -> None:
         """Begin with the guess that of two calls alike, the first failed."""
@@ -59,21 +77,9 @@ class Model:
 
     def weights(self, track: Track) -> Weights:
         """What the alignment of one track needs, within its band."""
-        band, lift = track.band, self.lift
-        joints, loss, idle = self.joints, self.loss, self.idle
-        times, sites, direction, clumped = track.call_times, track.sites, self.direction, track.clumped
-        alone = (BACKGROUND, self.first_background) * (STATES // 2)
-        skip = [
-            idle[state] * (CLUMPED_BACKGROUND if clump else alone[state % STATES])
-            for state, clump in zip(track.states, clumped, strict=True)
-        ]
-        if track.seconds:
-            skip = [
-                value if second < 0 else value * CLUMPED_BACKGROUND
-                for value, second in zip(skip, track.seconds, strict=True)
-            ]
-        more = [again / once for again, once in zip(self.idle_again, idle, strict=True)]
-        skip_again = [value * more[state] for value, state in zip(skip, track.states, strict=True)]
+        joints, idle, times, direction = self.joints, self.idle, track.call_times, self.direction
+        skip = [idle[state] for state in track.states]
+        skip_again = [self.idle_again[state] for state in track.states]
         fewer = [(1.0 - again) / (1.0 - once) for again, once in zip(self.idle_again, idle, strict=True)]
         again = [fewer[state] for state in track.states]
         going_on = []
@@ -83,40 +89,9 @@ class Model:
                 on = joints[key] = (joint_guess(key, False, direction)[0], joint_guess(key, True, direction)[0])
             going_on.append(on)
         turns = [bisect_left(times, time - RESOLUTION) for time in track.unit_times]
-        busy = [(1.0 - value) * (1.0 - loss) for value in idle]
-        general = self.delays
-        known = [self.site_delays.get(site, general) for site in range(self.sites)]
-        tables = [known[site].later if clump else known[site].table for site, clump in zip(sites, clumped, strict=True)]
-        busy_calls = [busy[state] for state in track.states]
-        match = []
-        for unit, (time, kind) in enumerate(zip(track.unit_times, track.kinds, strict=True)):
-            low, high = band.lows[unit], band.highs[unit]
-            row = lift[kind]
-            offset = time + REACH
-            weights = [
-                table[int(offset - call)] * row[site] * value
-                for table, call, site, value in zip(
-                    tables[low:high], times[low:high], sites[low:high], busy_calls[low:high], strict=True
-                )
-            ]
-            if track.seconds:
-                seconds = track.seconds
-                weights = [
-                    weight if seconds[call] < 0 else weight * self._second(track, call, offset)
-                    for call, weight in enumerate(weights, low)
-                ]
-            factors = track.factors.get(unit)
-            if factors is not None:
-                weights = [weight * factor for weight, factor in zip(weights, factors, strict=True)]
-            match.append(weights)
         follows = [self.follows[relation] for relation in track.relations]
-        return Weights(match, going_on, turns, skip, skip_again, again, loss, follows, track.same_thread)
-
-    def _second(self, track: Track, call: int, offset: float) -> float:
-        second = track.second_times[call]
-        delays = self.site_delays.get(track.second_sites[call], self.delays)
-        table = delays.later if second - track.call_times[call] < 1 else delays.table
-        return table[min(max(int(offset - second), 0), SIZE - 1)]
+        match = _Matches(self, track).of
+        return Weights(match, going_on, turns, skip, skip_again, again, self.loss, follows, track.same_thread)
 
     def lift_of(self, counts: list[list[float]]) -> list[list[float]]:
         """How much likelier a site is for a kind than in general."""
@@ -146,3 +121,68 @@ class Model:
         if name & KINDS[kind] or (name == UnitKind.HANDSHAKE and kind < 4):
             return 2.0
         return 0.5
+
+
+class _Matches:
+    """The likelihoods of pairings of one track."""
+
+    __slots__ = ("_lift", "_model", "_tables", "_track", "_worth")
+
+    def __init__(self, model: Model, track: Track) -> None:
+        self._model = model
+        self._track = track
+        self._lift = model.lift
+        general = model.delays
+        known = [model.site_delays.get(site, general) for site in range(model.sites)]
+        self._tables = [
+            known[site].later if clump else known[site].table
+            for site, clump in zip(track.sites, track.clumped, strict=True)
+        ]
+        # For each state, how likely a call in it begins a unit, against the density of calls that do not.
+        alone = (BACKGROUND, model.first_background)
+        busy = [(1.0 - value) * (1.0 - model.loss) for value in model.idle]
+        shown = [value / alone[state & 1] for state, value in enumerate(busy)]
+        hidden = [value / CLUMPED_BACKGROUND for value in busy]
+        self._worth = [
+            hidden[state] if clump else shown[state] for state, clump in zip(track.states, track.clumped, strict=True)
+        ]
+        if track.seconds:
+            self._worth = [
+                value if second < 0 else value / CLUMPED_BACKGROUND
+                for value, second in zip(self._worth, track.seconds, strict=True)
+            ]
+
+    def of(self, unit: int, low: int, high: int) -> list[float]:
+        """Of a unit and each call of a half-open range."""
+        track = self._track
+        row = self._lift[track.kinds[unit]]
+        offset = track.unit_times[unit] + REACH
+        weights = [
+            table[int(offset - call)] * row[site] * worth
+            for table, call, site, worth in zip(
+                self._tables[low:high],
+                track.call_times[low:high],
+                track.sites[low:high],
+                self._worth[low:high],
+                strict=True,
+            )
+        ]
+        if track.seconds:
+            seconds = track.seconds
+            weights = [
+                weight if seconds[call] < 0 else weight * self._second(call, offset)
+                for call, weight in enumerate(weights, low)
+            ]
+        factors = track.factors.get(unit)
+        if factors is not None:
+            first, values = factors
+            for call in range(max(low, first), min(high, first + len(values))):
+                weights[call - low] *= values[call - first]
+        return weights
+
+    def _second(self, call: int, offset: float) -> float:
+        track, model = self._track, self._model
+        second = track.second_times[call]
+        delays = model.site_delays.get(track.second_sites[call], model.delays)
+        table = delays.later if second - track.call_times[call] < 1 else delays.table
+        return table[min(max(int(offset - second), 0), SIZE - 1)]

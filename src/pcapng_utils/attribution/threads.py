@@ -31,12 +31,14 @@ def _gap_case(gap: float) -> int:
 
 
 class _Clue:
-    __slots__ = ("false", "ratios", "true")
+    __slots__ = ("false", "halves", "ratios", "true")
 
     def __init__(self, cases: int) -> None:
         self.true = [0.0] * cases
         self.false = [0.0] * cases
         self.ratios = [1.0] * cases
+        self.halves = [1.0] * cases
+        """What each of two units of one request weighs."""
 
     def teach(self) -> None:
         true, false = sum(self.true), sum(self.false)
@@ -48,6 +50,7 @@ class _Clue:
                 ratio = (holds + prior + 1e-9) / (true + _WEIGHT) / ((fails + prior + 1e-9) / (false + _WEIGHT))
                 ratios.append(min(max(ratio, 1 / _LARGEST), _LARGEST))
             self.ratios = ratios
+            self.halves = [ratio**0.5 for ratio in ratios]
         self.true = [0.0] * len(self.true)
         self.false = [0.0] * len(self.false)
 
@@ -113,34 +116,50 @@ class Threads:
         """Set a track's factors."""
         track.factors.clear()
         for unit in track.of_messages:
-            factors: list[float] | None = None
-            for clue, cases in self._cases(track, unit):
-                ratios = self._clues[clue].ratios
-                if factors is None:
+            factors: list[float] = []
+            owner = track.of_messages[unit]
+            units = track.units_of[owner.index]
+            found = self._cases(track, unit)
+            shared = track.direction == CLIENT and len(units) > 1 and unit in units[:2]
+            if shared and unit not in track.starts:
+                found += self._message_cases(track, unit, owner)
+            for clue, cases in found:
+                ratios = self._clues[clue].halves if shared and clue != _BODY else self._clues[clue].ratios
+                if not factors:
                     factors = [ratios[case] for case in cases]
                 else:
                     factors = [factor * ratios[case] for factor, case in zip(factors, cases, strict=True)]
-            if factors is not None:
-                track.factors[unit] = factors
+            if factors:
+                track.factors[unit] = track.band.lows[unit], factors
 
     def _cases(self, track: Track, unit: int) -> list[tuple[int, list[int]]]:
-        band = track.band
-        low, high = band.lows[unit], band.highs[unit]
-        threads = [self._thread_of(call) for call in track.calls[low:high]]
-        if len(set(threads)) < 2:
-            return []
         place = track.starts.get(unit)
-        if track.direction == CLIENT:
-            if place is None:
-                return [(_BODY, _same(threads, track.of_messages[unit].thread))]
-            found = self._request_cases(track, place, low, threads)
-            if place.http1 and place.partner is not None:
-                found.append((_READER, _same(threads, place.partner.thread)))
-            return found
+        if track.direction == CLIENT and place is not None:
+            return self._message_cases(track, unit, place)
         place = track.of_messages[unit]
+        threads = self._near(track, unit)
+        if not threads:
+            return []
+        if track.direction == CLIENT:
+            return [(_BODY, _same(threads, place.thread))]
         if place.http1 and place.partner is not None:
             return [(_WRITER, _same(threads, place.partner.thread))]
         return []
+
+    def _near(self, track: Track, unit: int) -> list[int]:
+        """The threads of the calls near a unit; none if they are of one thread."""
+        threads = [self._thread_of(call) for call in track.calls[track.band.lows[unit] : track.band.highs[unit]]]
+        return threads if len(set(threads)) > 1 else []
+
+    def _message_cases(self, track: Track, unit: int, place: MessagePlace) -> list[tuple[int, list[int]]]:
+        """Of a unit of a request, as if it was the first: one that was not logged leaves its traces in the next."""
+        threads = self._near(track, unit)
+        if not threads:
+            return []
+        found = self._request_cases(track, place, track.band.lows[unit], threads)
+        if place.http1 and place.partner is not None:
+            found.append((_READER, _same(threads, place.partner.thread)))
+        return found
 
     def _request_cases(
         self, track: Track, place: MessagePlace, low: int, threads: list[int]
@@ -155,11 +174,15 @@ class Threads:
             next_case = previous_case = _UNKNOWN_GAP
             if log is not None:
                 following = bisect_right(log.times, time)
-                while following < len(log.calls) and log.calls[following] == row:
+                while following < len(log.calls) and (
+                    log.calls[following] == row or (answer is not None and log.answers[following] == answer)
+                ):
                     following += 1
                 if answer is not None and following < len(log.calls):
                     next_case = _gap_case(log.times[following] - answer)
                 previous = bisect_left(log.times, time) - 1
+                while previous >= 0 and answer is not None and log.answers[previous] == answer:
+                    previous -= 1
                 if previous >= 0 and (done := log.answers[previous]) is not None:
                     previous_case = _gap_case(time - done)
             after.append(next_case)

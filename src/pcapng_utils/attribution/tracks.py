@@ -47,7 +47,8 @@ class Track:
     joints: list[int]
     """For each unit, what is known beforehand of whether it goes on with the call of the unit before (`joint_key`)."""
     relations: list[int]
-    """For each unit: 0 if nothing is known, 1 if it is of the message of the unit before, 2 if of another."""
+    """For each unit: 0 if nothing is known, 1 if it is of the message of the unit before, 2 if of another; 3 if of
+    another, on a connection that carries one exchange at a time (HTTP/1.1)."""
     starts: dict[int, MessagePlace]
     """Units that carry the first byte of a message; of several messages, the first."""
     of_messages: dict[int, MessagePlace]
@@ -72,8 +73,8 @@ class Track:
     """For each call, the row of the call that always follows it and is counted as part of it, or -1; empty if none."""
     second_sites: list[int] = field(default_factory=list)
     second_times: list[float] = field(default_factory=list)
-    factors: dict[int, list[float]] = field(default_factory=dict)
-    """For some units, a factor for each call of the band, from what other flows say (threads)."""
+    factors: dict[int, tuple[int, list[float]]] = field(default_factory=dict)
+    """For some units, a call and a factor for each call from it on, from what other flows say (threads)."""
     band: Band = field(default_factory=Band.empty)
     posterior: Posterior = field(default_factory=Posterior.empty)
 
@@ -145,7 +146,7 @@ def _track(place: int, flow: FlowView, direction: int, places: list[MessagePlace
     for unit in range(1, len(times)):
         before, owner = owners.get(unit - 1), owners.get(unit)
         if before is not None and owner is not None:
-            relations[unit] = 1 if before is owner else 2
+            relations[unit] = 1 if before is owner else 3 if owner.http1 else 2
     clear = not log.kinds[CLIENT] or not log.kinds[CLIENT][0] & (UnitKind.CLIENT_HELLO | UnitKind.UNREADABLE)
     frames, sizes = log.frames[direction], log.sizes[direction]
     full = _FULL_SEGMENT if clear else _FULL_RECORD

@@ -77,7 +77,7 @@ def decryption_state(
     read, unread = sum(tls.read), sum(tls.unread)
     reason = REASONS.get(tls.reason, tls.reason)
     if unread:
-        return ("partly" if read else "no"), reason
+        return ("partly" if read or application else "no"), reason
     if quic is not None and not read and not tls.reason:
         return ("no", "QUIC packets that nothing here reads") if any(quic.unread) else ("no", _UNANSWERED)
     if read or not tls.reason:
