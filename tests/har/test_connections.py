@@ -88,6 +88,11 @@ def test_whether_it_was_decrypted_follows_from_its_records(
     assert bool(why) == (bool(reason) or not sum(read))
 
 
+def test_a_tunnel_whose_contents_are_not_read_was_read_in_part() -> None:
+    facts = TlsFacts(read=[0, 0], unread=[1, 1], reason="no-secret")
+    assert decryption_state(conversation(), facts, "HTTP/1")[0] == "partly"
+
+
 def test_without_tls_what_counts_is_whether_it_was_read() -> None:
     assert decryption_state(conversation(), None, "HTTP/1")[0] == "yes"
     assert decryption_state(conversation(), None, "")[0] == "no"
