@@ -74,12 +74,6 @@ def essence(entry: dict[str, Any]) -> dict[str, Any]:
 #: A renegotiation within one round trip of a loopback: the order of both sides is what tells which keys count.
 UNORDERED_FIXTURES = [name for name in TCP_FIXTURES if name != "tls-changes"]
 
-#: Faults that are known and open: of some orders, messages come out with bytes or header fields missing (it is told).
-LOSING = {
-    "websocket-h3": "bytes of QUIC streams are taken for lost near the handshake: 12 of 301 seeds (48, 6674)",
-    "chromium-http2": "bytes of a TCP stream are taken for lost: 1 of 12 seeds (9)",
-}
-
 law = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32)
 
@@ -106,13 +100,7 @@ def test_segments_that_overtake_one_another_or_come_twice_change_no_message(
     check(tmp_path, name, reordered(repeated(packets_of(name), seed), seed, WINDOW))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=LOSING[name], strict=False)) if name in LOSING else name
-        for name in UNORDERED_FIXTURES
-    ],
-)
+@pytest.mark.parametrize("name", UNORDERED_FIXTURES)
 @law
 @given(seed=seeds)
 def test_a_capture_that_jumbles_both_directions_changes_no_message(tmp_path: Path, name: str, seed: int) -> None:
