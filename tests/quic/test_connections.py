@@ -183,6 +183,18 @@ def test_repeated_and_reordered_datagrams_do_not_matter(seed: int) -> None:
     assert tls.reason == ""
 
 
+def test_data_behind_a_handshake_packet_waits_for_the_server_to_be_heard() -> None:
+    pair = Pair()
+    pair.send(CLIENT, 0, b"request")
+    pair.run()
+    answer = next(number for number, one in enumerate(pair.sent) if one.direction == SERVER)
+    finish = next(number for number, one in enumerate(pair.sent) if number > answer and one.direction == CLIENT)
+    order = [*pair.sent[:answer], pair.sent[finish], *pair.sent[answer:finish], *pair.sent[finish + 1 :]]
+    reader = pair.reader()
+    assert read(reader, order).data == {(0, CLIENT): b"request"}
+    assert reader.connections[0][1].unread == [0, 0]
+
+
 def test_datagrams_missing_from_the_capture_leave_gaps_of_their_size() -> None:
     pair = exchange(Pair())
     number = next(n for n, one in enumerate(pair.sent) if n > 20 and one.direction == CLIENT and len(one.data) > 1000)

@@ -120,12 +120,14 @@ class QuicFlow:
         self._read(connection, direction, data, stamp)
 
     def _read(self, connection: QuicConnection, direction: int, data: bytes, stamp: Stamp) -> None:
-        """Read the packets of a datagram one after the other; what follows them without being one is padding."""
-        at, size = 0, len(data)
+        """Read the packets of a datagram one after the other; what follows them without being one is padding.
+
+        All of them have one Destination Connection ID (RFC 9000, section 12.2)."""
+        at, size, destination = 0, len(data), b""
         while at < size:
             if data[at] < 0x80:
-                number_at = at + 1 + connection.id_lengths[direction]
-                if data[at + 1 : number_at] in connection.ids[direction] and data[at]:
+                number_at = at + 1 + len(destination)
+                if data[at + 1 : number_at] == destination and data[at]:
                     connection.read_short(direction, data, at, number_at, stamp)
                 return
             header = read_long_header(data, at, connection.version)
@@ -138,7 +140,7 @@ class QuicFlow:
                 return
             if not connection.read_long(direction, data, at, header, stamp) and header.type is PacketType.INITIAL:
                 connection.set_aside(direction, data, at, header, stamp)
-            at = header.end
+            at, destination = header.end, header.destination
 
     def _initial_of_new(self, data: bytes, head: Invariants, current: QuicConnection | None) -> LongHeader | None:
         """The header of a client's Initial packet that begins a connection, or begins one again; else None."""
