@@ -266,6 +266,8 @@ class Half:
         self.next = self.next + position - self._position & MASK
         self._position = position
         self.started = True
+        if self._fin is not None and self._fin < position:
+            self._fin = None  # it came before the SYN, and is of a connection before this one
         if self._doomed < EVERYTHING:
             self.countdown = 0
         self.pieces.discard(position)
