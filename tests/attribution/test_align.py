@@ -40,7 +40,7 @@ def aligned(
         [skip] * count,
         [skip] * count,
         [1.0] * count,
-        loss,
+        [loss] * len(units),
         [None] * len(units),
         [True] * count,
     )

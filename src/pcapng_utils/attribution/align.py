@@ -43,13 +43,21 @@ class Band:
     def empty(cls) -> Band:
         return cls((), (), 0.0, 0.0)
 
-    def __init__(self, unit_times: Sequence[float], call_times: Sequence[float], early: float, late: float) -> None:
-        """Calls from `early` ms before a unit to `late` ms after it, both on one clock, call times ascending."""
+    def __init__(
+        self,
+        unit_times: Sequence[float],
+        call_times: Sequence[float],
+        early: float,
+        late: float,
+        since: Sequence[float] = (),
+    ) -> None:
+        """Calls from `early` ms before a unit to `late` ms after it, both on one clock, call times ascending; `since`:
+        for each unit, a moment before it which counts as its beginning."""
         self.lows: list[int] = []
         self.highs: list[int] = []
         low = high = 0
-        for time in unit_times:
-            first = bisect_left(call_times, time - early, low)
+        for time, begin in zip(unit_times, since or unit_times, strict=True):
+            first = bisect_left(call_times, begin - early, low)
             end = bisect_left(call_times, time + late, first)
             low = max(low, first)
             high = max(high, end, low)
@@ -76,8 +84,8 @@ class Weights:
     """The same where the call before began none either."""
     again: list[float]
     """For each call, by what it becomes likelier that it begins a unit if the call before began none."""
-    loss: float
-    """Probability that a call was not logged."""
+    loss: list[float]
+    """For each unit, the probability that its call was not logged."""
     follows: list[tuple[float, float] | None]
     """For each unit, by what it becomes likelier that it begins with a call if the unit before is of the call before:
     if the two calls are of different threads, and if they are of the same."""
@@ -167,7 +175,7 @@ class _Forward:
 
 
 def _forward(band: Band, weights: Weights) -> _Forward:
-    skip, skip_again, loss = weights.skip, weights.skip_again, weights.loss
+    skip, skip_again = weights.skip, weights.skip_again
     attached, loose = [0.0], [1.0]
     forward = _Forward()
     base = 0
@@ -182,6 +190,7 @@ def _forward(band: Band, weights: Weights) -> _Forward:
             attached = attached + [0.0] * missing
             loose = loose + [0.0] * missing
         on, on_after = weights.going_on[unit]
+        loss = weights.loss[unit]
         turn = max(weights.turns[unit] - base + 1, 0)
         stay = [a * on for a in attached[:turn]] + [a * on_after for a in attached[turn:]]
         left = [a - b for a, b in zip(attached, stay, strict=True)]
@@ -288,7 +297,7 @@ def _backward(
 ) -> tuple[list[float], list[float]]:
     """Likelihood of all behind `unit`, for each position of its row, from that of the unit that follows it, whose
     `match` is given."""
-    skip, skip_again, loss = weights.skip, weights.skip_again, weights.loss
+    skip, skip_again, loss = weights.skip, weights.skip_again, weights.loss[unit + 1]
     low, high = band.lows[unit], band.highs[unit]
     next_low = band.lows[unit + 1]
     next_high = next_low + len(match)

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Final
 
 from pcapng_utils.attribution.answers import Answers
+from pcapng_utils.attribution.callers import Callers
 from pcapng_utils.attribution.clock import Clock, Residuals, Voters, hypotheses
 from pcapng_utils.attribution.engine import Engine, sample, spread
 from pcapng_utils.attribution.joining import join, split, translated
@@ -89,6 +90,7 @@ class _Job:
         self._phone_epoch = self._epoch / 1e6
         self._calls = log.by_flow()
         self._joined = join(flows, self._calls)
+        self._callers = Callers(log)
         counts = Counter(stack for stack in log.stack_ids if stack != NO_STACK)
         self._sites = CallSites(log.stacks, log.frames, counts)
         self._site_list = [self._sites.sites[stack] if stack != NO_STACK else 0 for stack in log.stack_ids]
@@ -103,7 +105,7 @@ class _Job:
         given = trial.clock
         clock = self._refined(trial, source)
         self._set_tracks(clock)
-        engine = Engine(self._names, self._log.threads.__getitem__, self._first_read)
+        engine = Engine(self._names, self._callers, self._first_read)
         trial.engine.models[CLIENT].move(round(given.offset - clock.offset))
         engine.models[CLIENT] = trial.engine.models[CLIENT]
         engine.learn(sample([track for pair in self._tracks for track in pair]))
@@ -141,10 +143,7 @@ class _Job:
     def _likeliest(self, clocks: Sequence[Clock]) -> _Trial:
         """The clock under which the writes align best: after each round of learning, the worse half goes."""
         keys = self._some_keys()
-        trials = [
-            _Trial(clock, Engine(self._names, self._log.threads.__getitem__), self._writes(clock, keys))
-            for clock in clocks
-        ]
+        trials = [_Trial(clock, Engine(self._names, self._callers), self._writes(clock, keys)) for clock in clocks]
         while len(trials) > 1:
             for trial in trials:
                 trial.learn(1)

@@ -98,6 +98,11 @@ class _Window(NamedTuple):
     """And behind it."""
 
 
+def place_of(origin: float, time: float) -> int:
+    """Where in a table the delay is that lies between a call and a moment."""
+    return min(max(int(origin - time) + REACH, 0), SIZE - 1)
+
+
 def _mirror(counts: dict[int, float]) -> dict[int, float]:
     return {SIZE - 1 - place: mass for place, mass in counts.items()}
 

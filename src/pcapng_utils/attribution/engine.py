@@ -6,10 +6,11 @@ say, which shows which thread each message is likely of; and those where doubt r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pcapng_utils.attribution.align import Band, align
+from pcapng_utils.attribution.callers import Callers
 from pcapng_utils.attribution.learning import Learner
 from pcapng_utils.attribution.model import BACKGROUND, Model
 from pcapng_utils.attribution.threads import Threads
@@ -35,13 +36,13 @@ SCALE: Final = 15.0
 
 
 class Engine:
-    def __init__(self, names: Sequence[UnitKind], thread_of: Callable[[int], int], first_read: float = 0.0) -> None:
+    def __init__(self, names: Sequence[UnitKind], callers: Callers, first_read: float = 0.0) -> None:
         """`first_read`: how long after a write a read usually comes, in ms; 0: not known."""
         self._names = names
         self.models = [Model(direction, names, SCALE) for direction in (CLIENT, SERVER)]
         self._first_background = max(BACKGROUND, 0.5 / (first_read + RESOLUTION)) if first_read else BACKGROUND
         self.models[SERVER].first_background = self._first_background
-        self._threads = Threads(thread_of)
+        self._threads = Threads(callers)
         self._turn = 0
         """Rounds in which writes alone were learnt."""
 
@@ -63,7 +64,7 @@ class Engine:
         """Teach both models, that of writes beginning with what it knows."""
         reads = [track for track in tracks if track.direction == SERVER]
         few = sample(reads, _FEW)
-        self.models[SERVER].loss = self.models[CLIENT].loss
+        self.models[SERVER].lose(self.models[CLIENT].loss)
         self._begin_reads(few)
         for _ in range(_EARLY_ROUNDS):
             self._round(few)
@@ -85,29 +86,27 @@ class Engine:
             self._align(track)
             learners[track.direction].see(track, track.posterior)
             likelihood += track.posterior.log_likelihood
-        for direction in {track.direction for track in tracks}:
+        for direction in sorted({track.direction for track in tracks}):
+            self.models[SERVER].loss = self.models[CLIENT].loss
             learners[direction].teach(delays_alone=delays_alone)
-        # Both directions are logged by one collector; reads, of which several may fetch one unit and one several,
-        # cannot tell a lost call from one that was not needed.
-        self.models[SERVER].loss = self.models[CLIENT].loss
         return likelihood
 
     def _begin_reads(self, tracks: Sequence[Track]) -> None:
-        """Where reads are tried until they succeed, either the first or the last of two alike may look like the one
-        that fetched a unit, and learning stays with what it began with: begin with both, keep the likelier."""
+        """How reads go differs from client to client: one a record, several, some that fail. Learning stays near what
+        it began with, so it begins with each of these, and the likeliest is kept."""
         reads = sum(len(track.calls) for track in tracks)
-        if not reads or sum(state & 2 > 0 for track in tracks for state in track.states) < _TRIED * reads:
+        if not reads:
             return
+        tried = sum(state & 2 > 0 for track in tracks for state in track.states) >= _TRIED * reads
         best, highest = self.models[SERVER], float("-inf")
-        for first_fails in (False, True):
+        for habit in ("any", "one a unit", "first fails") if tried else ("any", "one a unit"):
             model = Model(SERVER, self._names, SCALE)
             model.first_background = self._first_background
-            if first_fails:
-                model.expect_failures()
+            model.expect(habit)
             self.models[SERVER] = model
-            model.loss = self.models[CLIENT].loss
-            for _ in range(_EARLY_ROUNDS):
-                likelihood = self._round(tracks)
+            model.lose(self.models[CLIENT].loss)
+            for turn in range(_EARLY_ROUNDS):
+                likelihood = self._round(tracks, delays_alone=habit == "one a unit" and not turn)
             if likelihood > highest:
                 best, highest = model, likelihood
         self.models[SERVER] = best
@@ -139,7 +138,7 @@ class Engine:
 
     def _set_band(self, track: Track) -> None:
         model = self.models[track.direction]
-        track.band = Band(track.unit_times, track.call_times, model.early, model.late)
+        track.band = Band(track.unit_times, track.call_times, model.early, model.late, track.since)
 
     def _align(self, track: Track, *, learning: bool = True) -> None:
         if len(track.band.lows) != len(track.unit_times):

@@ -20,6 +20,8 @@ KINDS: Final = (
 )
 """Kinds told apart, the first that is contained in a unit's flags counts; the last class is for none of them."""
 KIND_CLASSES: Final = len(KINDS) + 1
+MESSAGES: Final = tuple(index for index, kind in enumerate(KINDS) if kind & (UnitKind.HEADERS | UnitKind.BODY))
+"""Classes of the units that carry messages."""
 _CLASS_OF: Final[dict[int, int]] = {}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from pcapng_utils.attribution.align import Posterior
-from pcapng_utils.attribution.delays import REACH, SIZE, Delays
-from pcapng_utils.attribution.kinds import KIND_CLASSES, joint_guess
+from pcapng_utils.attribution.delays import Delays, place_of
+from pcapng_utils.attribution.kinds import KIND_CLASSES, MESSAGES, joint_guess
 from pcapng_utils.attribution.model import WIDE, Model
 from pcapng_utils.attribution.tracks import RESOLUTION, STATES, Track
 from pcapng_utils.layers import CLIENT
@@ -15,6 +15,8 @@ from pcapng_utils.layers import CLIENT
 _CHANCE: Final = 1.0
 #: Smallest share of calls that are not what is usual.
 _LEAST: Final = 2e-5
+#: Share of the reads that are logged when they begin to wait: a guess that counts as a few of them.
+_WAITING: Final = 0.2
 
 
 class Learner:
@@ -29,14 +31,16 @@ class Learner:
         self._joints: dict[int, list[float]] = {}
         self._calls = [[0.0] * 4 for _ in range(STATES * model.sites)]
         """By state, how often a call began a unit, or none, behind one that did; and behind one that did not."""
-        self._units = self._lost = 0.0
+        self._units = [0.0] * KIND_CLASSES
+        self._lost = [0.0] * KIND_CLASSES
+        self._reads_seen = self._reads_waiting = 0.0
         self._neighbours = [[0.0, 0.0] for _ in range(4)]
         self._threads = [1.0, 1.0]
 
     def see(self, track: Track, posterior: Posterior) -> None:
         """Count one aligned track."""
         band = track.band
-        times, sites, clumped = track.call_times, track.sites, track.clumped
+        times, sites = track.call_times, track.sites
         lows = band.lows
         begun = [0.0] * len(times)
         direct = [0.0] * len(times)
@@ -45,7 +49,6 @@ class Learner:
         before: list[float] = []
         low_before = 0
         for unit, (fresh, straight) in enumerate(zip(posterior.fresh, posterior.direct, strict=True)):
-            offset = track.unit_times[unit] + REACH
             kinds = self._kinds[track.kinds[unit]]
             call = lows[unit] - 1
             fresh_mass = 0.0
@@ -53,11 +56,10 @@ class Learner:
                 if mass > 0.001:
                     direct[call] += part
                     site = sites[call]
-                    delay = int(offset - times[call])
-                    self._delay(site, delay, mass, hidden=clumped[call])
+                    self._see_delay(track, unit, call, mass)
                     if track.seconds and track.seconds[call] >= 0:
                         second = track.second_times[call]
-                        delay = min(max(int(offset - second), 0), SIZE - 1)
+                        delay = place_of(track.unit_times[unit], second)
                         self._delay(
                             track.second_sites[call], delay, mass, hidden=second - times[call] < 1, general=False
                         )
@@ -75,8 +77,8 @@ class Learner:
             self._joint(track, posterior, unit)
             attached = sum(posterior.rows[unit])
             if track.relations[unit] != 1:
-                self._units += fresh_mass
-                self._lost += max(1.0 - attached, 0.0)
+                self._units[track.kinds[unit]] += fresh_mass
+                self._lost[track.kinds[unit]] += max(1.0 - attached, 0.0)
         self._count_calls(track, begun, direct)
 
     def _count_calls(self, track: Track, begun: list[float], direct: list[float]) -> None:
@@ -105,6 +107,23 @@ class Learner:
                     after = first + k >= 0 and track.call_times[first + k] >= time - RESOLUTION
                     tally[place + after] += mass - less[k] if less is not None else mass
 
+    def _see_delay(self, track: Track, unit: int, call: int, mass: float) -> None:
+        """Count a delay; of a read, from when its unit came, or from when one began to wait for it."""
+        site, time, hidden = track.sites[call], track.call_times[call], track.clumped[call]
+        place = place_of(track.unit_times[unit], time)
+        if track.since:
+            begun = place_of(track.since[unit], time)
+            known = self.model.site_delays.get(site, self.model.delays)
+            table, waiting = known.later if hidden else known.table, self.model.waiting
+            ready, early = (1.0 - waiting) * table[place], waiting * table[begun]
+            share = early / (ready + early) if early > 0.0 else 0.0
+            if not hidden:
+                self._reads_seen += mass
+                self._reads_waiting += mass * share
+            self._delay(site, begun, mass * share, hidden=hidden)
+            mass *= 1.0 - share
+        self._delay(site, place, mass, hidden=hidden)
+
     def _delay(self, site: int, delay: int, mass: float, *, hidden: bool, general: bool = True) -> None:
         of_site = self._by_site.get(site)
         if of_site is None:
@@ -125,10 +144,11 @@ class Learner:
             for site, delays in self._by_site.items():
                 delays.learn(self.delays.table, self.delays.later, 40.0)
                 model.site_delays[site] = delays
+            model.waiting = (self._reads_waiting + 4 * _WAITING) / (self._reads_seen + 4)
         if delays_alone:
             return
         model.lift = model.lift_of(self._kinds)
-        model.loss = min(max((self._lost - _CHANCE) / (self._units + self._lost + 20.0), _LEAST), 0.8)
+        self._teach_losses()
         guess, least = (0.03, _LEAST) if model.direction == CLIENT else (0.3, 0.002)
         if model.direction == CLIENT:
             # Writes fail or are repeated one by one; only reads come in patterns (one that waits, one that gets).
@@ -154,6 +174,20 @@ class Learner:
                     gone_on = max(gone_on - model.loss * seen, 0.0)
                 pair.append(min((gone_on + weight * guess) / (seen + weight), 0.999))
             model.joints[key] = (pair[0], pair[1])
+
+    def _teach_losses(self) -> None:
+        """What messages show holds for the log as a whole; other kinds are known by themselves as they are seen."""
+        model = self.model
+        seen = [units + lost for units, lost in zip(self._units, self._lost, strict=True)]
+        if model.direction == CLIENT:
+            # Reads, of which several may fetch one unit and one several, cannot tell a lost call from one that was not
+            # needed: they share what writes show, for both directions are logged by one collector.
+            kinds = [kind for kind in MESSAGES if seen[kind] > 0.0] or range(KIND_CLASSES)
+            whole, lost = sum(seen[kind] for kind in kinds), sum(self._lost[kind] for kind in kinds)
+            model.loss = min(max((lost - _CHANCE) / (whole + 20.0), _LEAST), 0.8)
+        for kind, (whole, lost) in enumerate(zip(seen, self._lost, strict=True)):
+            own = (max(lost - _CHANCE, 0.0) + 10.0 * model.loss) / (whole + 10.0)
+            model.losses[kind] = model.loss if kind in MESSAGES else min(max(own, _LEAST), 0.98)
 
     def _follow(self, seen: list[float]) -> tuple[float, float]:
         """By what neighbours of one kind are likelier to be of different threads, or of one, than calls in general."""

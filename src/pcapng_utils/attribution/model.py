@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from pcapng_utils.attribution.align import Weights
 from pcapng_utils.attribution.delays import REACH, SIZE, Delays, wide
@@ -31,6 +31,13 @@ WIDE: Final = 1_000.0
 #: Share of calls that were not logged, or begin no unit: before anything is known of delays, and then.
 _RARE: Final = 1e-4
 _SOME: Final = 3e-3
+#: Probability of going on with a call, where each unit is guessed to be of one of its own.
+_STRICT: Final = 0.02
+
+#: Share of the reads that are logged when they begin to wait, before anything is known of it.
+_WAITING: Final = 0.2
+
+Habit = Literal["any", "one a unit", "first fails"]
 
 
 class Model:
@@ -47,33 +54,50 @@ class Model:
         self.delays.learn(density, cumulative, 1.0)
         self.site_delays: dict[int, Delays] = {}
         self.early = self.late = WIDE
+        self.waiting = _WAITING
+        """Share of the reads that are logged when they begin to wait for a unit, not when it has come."""
         self.first_background = BACKGROUND
         """Density, per ms, of the first reads after a write that fetch nothing: they are made because of the write."""
         self.loss = _RARE
+        """Share of the calls that were not logged, as messages show it."""
+        self.losses = [_RARE] * KIND_CLASSES
+        """The same for each kind of unit: what a TLS library does on its own may never be logged."""
         self.joints: dict[int, tuple[float, float]] = {}
         self.idle = [_RARE if direction == CLIENT else 0.5] * (STATES * self.sites)
         """For each state of a call (`Track.states`), the probability that it begins no unit, the call before having
         begun one."""
         self.idle_again = [_RARE if direction == CLIENT else 0.05] * (STATES * self.sites)
         """The same where the call before began none either."""
+        self._strict = False
+        """Whether each unit is guessed to be of a call of its own."""
         self.follows: list[tuple[float, float] | None] = [None, None, None, None]
         self.lift = self.lift_of([[0.0] * self.sites for _ in range(KIND_CLASSES)])
 
     def expect_loss(self) -> None:
         """No longer take the log for complete."""
-        self.loss = _SOME
+        self.lose(_SOME)
         self.idle = [_SOME] * len(self.idle)
         self.idle_again = [_SOME] * len(self.idle)
+
+    def lose(self, share: float) -> None:
+        """Take such a share of all calls for not logged."""
+        self.loss = share
+        self.losses = [share] * KIND_CLASSES
 
     def move(self, later: int) -> None:
         """Calls are now taken to be later, by so many ms."""
         for delays in (self.delays, *self.site_delays.values()):
             delays.move(later)
 
-    def expect_failures(self) -> None:
-        """Begin with the guess that of two calls alike, the first failed."""
-        for state in range(len(self.idle)):
-            self.idle[state] = self.idle_again[state] = 0.95 if state & 2 else 0.02
+    def expect(self, habit: Habit) -> None:
+        """Begin with a guess of how reads are made: one for each unit; or of two alike, the first fails."""
+        if habit == "one a unit":
+            self._strict = True
+            self.idle = [0.02] * len(self.idle)
+            self.idle_again = [0.02] * len(self.idle)
+        elif habit == "first fails":
+            for state in range(len(self.idle)):
+                self.idle[state] = self.idle_again[state] = 0.95 if state & 2 else 0.02
 
     def weights(self, track: Track) -> Weights:
         """What the alignment of one track needs, within its band."""
@@ -86,12 +110,14 @@ class Model:
         for key in track.joints:
             on = joints.get(key)
             if on is None:
-                on = joints[key] = (joint_guess(key, False, direction)[0], joint_guess(key, True, direction)[0])
+                on = (joint_guess(key, False, direction)[0], joint_guess(key, True, direction)[0])
+                joints[key] = on = (min(on[0], _STRICT), min(on[1], _STRICT)) if self._strict else on
             going_on.append(on)
         turns = [bisect_left(times, time - RESOLUTION) for time in track.unit_times]
         follows = [self.follows[relation] for relation in track.relations]
+        losses = [self.losses[kind] for kind in track.kinds]
         match = _Matches(self, track).of
-        return Weights(match, going_on, turns, skip, skip_again, again, self.loss, follows, track.same_thread)
+        return Weights(match, going_on, turns, skip, skip_again, again, losses, follows, track.same_thread)
 
     def lift_of(self, counts: list[list[float]]) -> list[list[float]]:
         """How much likelier a site is for a kind than in general."""
@@ -131,7 +157,9 @@ class _Matches:
     def __init__(self, model: Model, track: Track) -> None:
         self._model = model
         self._track = track
-        self._lift = model.lift
+        self._lift = [
+            [(1.0 - loss) * value for value in row] for row, loss in zip(model.lift, model.losses, strict=True)
+        ]
         general = model.delays
         known = [model.site_delays.get(site, general) for site in range(model.sites)]
         self._tables = [
@@ -140,16 +168,19 @@ class _Matches:
         ]
         # For each state, how likely a call in it begins a unit, against the density of calls that do not.
         alone = (BACKGROUND, model.first_background)
-        busy = [(1.0 - value) * (1.0 - model.loss) for value in model.idle]
+        busy = [1.0 - value for value in model.idle]
         shown = [value / alone[state & 1] for state, value in enumerate(busy)]
         hidden = [value / CLUMPED_BACKGROUND for value in busy]
         self._worth = [
             hidden[state] if clump else shown[state] for state, clump in zip(track.states, track.clumped, strict=True)
         ]
         if track.seconds:
+            # What comes a while after its first has waited: by chance, it could have come at any time.
             self._worth = [
-                value if second < 0 else value / CLUMPED_BACKGROUND
-                for value, second in zip(self._worth, track.seconds, strict=True)
+                value if row < 0 else value / (CLUMPED_BACKGROUND if second - first < RESOLUTION else BACKGROUND)
+                for value, row, first, second in zip(
+                    self._worth, track.seconds, track.call_times, track.second_times, strict=True
+                )
             ]
 
     def of(self, unit: int, low: int, high: int) -> list[float]:
@@ -157,15 +188,14 @@ class _Matches:
         track = self._track
         row = self._lift[track.kinds[unit]]
         offset = track.unit_times[unit] + REACH
+        if track.since:
+            densities = self._read_densities(unit, low, high)
+        else:
+            calls = track.call_times[low:high]
+            densities = [table[int(offset - call)] for table, call in zip(self._tables[low:high], calls, strict=True)]
         weights = [
-            table[int(offset - call)] * row[site] * worth
-            for table, call, site, worth in zip(
-                self._tables[low:high],
-                track.call_times[low:high],
-                track.sites[low:high],
-                self._worth[low:high],
-                strict=True,
-            )
+            density * row[site] * worth
+            for density, site, worth in zip(densities, track.sites[low:high], self._worth[low:high], strict=True)
         ]
         if track.seconds:
             seconds = track.seconds
@@ -180,9 +210,29 @@ class _Matches:
                 weights[call - low] *= values[call - first]
         return weights
 
+    def _read_densities(self, unit: int, low: int, high: int) -> list[float]:
+        """Of a read: it was logged when the unit had come, or when one began to wait for it."""
+        track, waiting = self._track, self._model.waiting
+        calls, tables = track.call_times[low:high], self._tables[low:high]
+        came = _places(track.unit_times[unit] + REACH, calls)
+        begun = _places(track.since[unit] + REACH, calls)
+        ready = 1.0 - waiting
+        return [
+            ready * table[place] + waiting * table[before]
+            for table, place, before in zip(tables, came, begun, strict=True)
+        ]
+
     def _second(self, call: int, offset: float) -> float:
         track, model = self._track, self._model
         second = track.second_times[call]
         delays = model.site_delays.get(track.second_sites[call], model.delays)
         table = delays.later if second - track.call_times[call] < 1 else delays.table
         return table[min(max(int(offset - second), 0), SIZE - 1)]
+
+
+def _places(offset: float, calls: Sequence[float]) -> list[int]:
+    """Where in a table the delays of calls, ascending, are."""
+    places = [int(offset - call) for call in calls]
+    if places and (places[0] >= SIZE or places[-1] < 0):
+        return [min(max(place, 0), SIZE - 1) for place in places]
+    return places

@@ -88,6 +88,8 @@ class OperationLog:
 
     DEPTH: Final = 24
     """Frames of a stack that are looked at to tell call sites apart, from the uppermost."""
+    CALLERS: Final = 40
+    """Frames of a stack that are looked at to tell on whose behalf calls are made, from the thread's first."""
     MAX_STACKS: Final = 250_000
     """Different stacks told apart; calls with others count as having none."""
 
@@ -110,6 +112,8 @@ class OperationLog:
         self.stacks: list[tuple[int, ...]] = []
         """The uppermost frames of each different stack, as indices in `frames`."""
         self.frames: list[Frame] = []
+        self.callers: list[tuple[int, ...]] = []
+        """The frames of each stack from the thread's first on: a number for each class and method, whatever the line."""
         self.malformed = 0
         """Elements of the array that could not be understood."""
         self.without_flow = 0
@@ -126,6 +130,7 @@ class OperationLog:
         self._event_index: dict[str, tuple[int, int]] = {}
         self._stack_index: dict[bytes, int] = {}
         self._frame_index: dict[Frame, int] = {}
+        self._method_index: dict[tuple[str | None, str | None], int] = {}
         self._last_calls: dict[tuple[int, int, int, int], tuple[float, list[tuple[str, int]]]] = {}
         self._decoder = msgspec.json.Decoder(_Record, strict=False)
         self._block_decoder = msgspec.json.Decoder(list[_Record], strict=False)
@@ -215,6 +220,7 @@ class OperationLog:
         self._last_calls.clear()
         self._stack_index.clear()
         self._frame_index.clear()
+        self._method_index.clear()
         self._flow_index.clear()
 
     def _add(self, record: _Record, offset: int, length: int) -> None:
@@ -314,4 +320,7 @@ class OperationLog:
                 self.frames.append(frame)
             ids.append(frame_id)
         self.stacks.append(tuple(ids))
+        methods = self._method_index
+        lowest = frames[: -self.CALLERS - 1 : -1]
+        self.callers.append(tuple(methods.setdefault((one.class_, one.method), len(methods)) for one in lowest))
         return len(self.stacks) - 1

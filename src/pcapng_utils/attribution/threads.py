@@ -9,19 +9,20 @@ ratio of the two. Where all calls near a unit are of one thread, threads say not
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from pcapng_utils.attribution import callers
+from pcapng_utils.attribution.callers import Callers
 from pcapng_utils.attribution.delays import REACH
 from pcapng_utils.attribution.model import Model
 from pcapng_utils.attribution.tracks import MessagePlace, Track
 from pcapng_utils.layers import CLIENT
 
 _UNKNOWN_GAP: Final = 6
-_UNKNOWN: Final = 2
 _ANSWER, _BEFORE, _BODY, _READER, _WRITER = range(5)
-_CASES: Final = (7, 7, 3, 3, 3)
+_CASES: Final = (7, 7, callers.CASES, callers.CASES, callers.CASES)
 _WEIGHT: Final = 6.0
 _LARGEST: Final = 60.0
 
@@ -66,8 +67,8 @@ class _ThreadLog:
 
 
 class Threads:
-    def __init__(self, thread_of: Callable[[int], int]) -> None:
-        self._thread_of = thread_of
+    def __init__(self, calls: Callers) -> None:
+        self._callers = calls
         self._clues = [_Clue(cases) for cases in _CASES]
         self._logs: dict[int, _ThreadLog] = {}
         self.forget()
@@ -80,11 +81,11 @@ class Threads:
         """Note which thread each message is likely of, from a track's posterior."""
         for unit, place in track.starts.items():
             call = track.best(unit, 0.5)
-            place.thread = None if call is None else self._thread_of(track.calls[call])
-            if call is not None and place.thread is not None and track.direction == CLIENT:
+            place.call = None if call is None else track.calls[call]
+            if call is not None and track.direction == CLIENT:
                 answer = place.partner.last if place.partner is not None else None
                 entry = (track.call_times[call], track.calls[call], answer)
-                self._begun.setdefault(place.thread, []).append(entry)
+                self._begun.setdefault(self._callers.thread(track.calls[call]), []).append(entry)
 
     def ready(self) -> None:
         """All tracks were noted."""
@@ -137,28 +138,30 @@ class Threads:
         if track.direction == CLIENT and place is not None:
             return self._message_cases(track, unit, place)
         place = track.of_messages[unit]
-        threads = self._near(track, unit)
-        if not threads:
-            return []
         if track.direction == CLIENT:
-            return [(_BODY, _same(threads, place.thread))]
+            return self._caller_cases(track, unit, _BODY, place)
         if place.http1 and place.partner is not None:
-            return [(_WRITER, _same(threads, place.partner.thread))]
+            return self._caller_cases(track, unit, _WRITER, place.partner)
         return []
 
-    def _near(self, track: Track, unit: int) -> list[int]:
-        """The threads of the calls near a unit; none if they are of one thread."""
-        threads = [self._thread_of(call) for call in track.calls[track.band.lows[unit] : track.band.highs[unit]]]
-        return threads if len(set(threads)) > 1 else []
+    def _caller_cases(self, track: Track, unit: int, clue: int, other: MessagePlace) -> list[tuple[int, list[int]]]:
+        """Are the calls near a unit made on behalf of who made the call of a message?"""
+        rows, threads = self._near(track, unit)
+        return [(clue, self._callers.cases(rows, threads, other.call))] if threads else []
+
+    def _near(self, track: Track, unit: int) -> tuple[list[int], list[int]]:
+        """The calls near a unit, and their threads; no threads if nothing tells the calls apart."""
+        rows = track.calls[track.band.lows[unit] : track.band.highs[unit]]
+        return rows, self._callers.threads(rows)
 
     def _message_cases(self, track: Track, unit: int, place: MessagePlace) -> list[tuple[int, list[int]]]:
         """Of a unit of a request, as if it was the first: one that was not logged leaves its traces in the next."""
-        threads = self._near(track, unit)
+        rows, threads = self._near(track, unit)
         if not threads:
             return []
         found = self._request_cases(track, place, track.band.lows[unit], threads)
         if place.http1 and place.partner is not None:
-            found.append((_READER, _same(threads, place.partner.thread)))
+            found.append((_READER, self._callers.cases(rows, threads, place.partner.call)))
         return found
 
     def _request_cases(
@@ -188,9 +191,3 @@ class Threads:
             after.append(next_case)
             before.append(previous_case)
         return [(_ANSWER, after), (_BEFORE, before)]
-
-
-def _same(threads: Sequence[int], thread: int | None) -> list[int]:
-    if thread is None:
-        return [_UNKNOWN] * len(threads)
-    return [0 if found == thread else 1 for found in threads]

@@ -32,7 +32,8 @@ class MessagePlace:
     last: float | None
     partner: MessagePlace | None = None
     """A request's response and the other way round."""
-    thread: int | None = None
+    call: int | None = None
+    """The row of the call that likely carried its first byte."""
 
 
 @dataclass(slots=True)
@@ -55,6 +56,8 @@ class Track:
     """All units of messages; of several messages, the first."""
     units_of: dict[int, Sequence[int]]
     """Units of each message, by its place in the flow."""
+    since: list[float]
+    """For each unit of the server, when one could begin to wait for it; empty for the client."""
     calls: list[int] = field(default_factory=list)
     """Rows of the operation log."""
     call_times: list[float] = field(default_factory=list)
@@ -162,7 +165,25 @@ def _track(place: int, flow: FlowView, direction: int, places: list[MessagePlace
         )
         for unit in range(1, len(times))
     ]
-    return Track(place, direction, _ascending(times), kinds, joints, relations, starts, owners, units_of)
+    since: list[float] = []
+    if direction == SERVER:
+        # Over HTTP/1.1 who asked waits; else somebody reads all the time.
+        turns = any(spot.http1 for _, spot in mine)
+        since = _since(times, [(time - epoch) / _MS for time in log.times[CLIENT]] if turns else [])
+    return Track(place, direction, _ascending(times), kinds, joints, relations, starts, owners, units_of, since)
+
+
+def _since(times: Sequence[float], asked: Sequence[float]) -> list[float]:
+    """For each unit the moment of what is last before it, of the units of its own direction and of those `asked`."""
+    since: list[float] = []
+    last, place = times[0] if times else 0.0, 0
+    for time in times:
+        while place < len(asked) and asked[place] <= time:
+            last = max(last, asked[place])
+            place += 1
+        since.append(min(last, time))
+        last = max(last, time)
+    return since
 
 
 def _track_of_times(place: int, direction: int, mine: list[tuple[MessageView, MessagePlace]], epoch: int) -> Track:
@@ -185,7 +206,8 @@ def _track_of_times(place: int, direction: int, mine: list[tuple[MessageView, Me
     ]
     units_of: dict[int, Sequence[int]] = {spot.index: [unit] for unit, spot in starts.items()}
     relations = [0] + [2] * (len(times) - 1) if times else []
-    return Track(place, direction, times, [kind] * len(times), joints, relations, starts, dict(starts), units_of)
+    since = _since(times, []) if direction == SERVER else []
+    return Track(place, direction, times, [kind] * len(times), joints, relations, starts, dict(starts), units_of, since)
 
 
 def _ascending(times: list[float]) -> list[float]:
