@@ -12,10 +12,13 @@ from typing import Final
 
 from pcapng_utils.attribution.operations import NO_STACK, OperationLog
 
-ONE_CALLER, OTHER_CALLER, UNKNOWN, OTHER_THREAD, ONE_THREAD = range(5)
-"""What is found of a call: of the same thread, and its stack goes at least as far with the known one as any other near
-it does, or less far; nothing known; of another thread; of the same thread, and all stacks go as far."""
-CASES: Final = 5
+UNKNOWN: Final = 0
+OTHER_THREAD: Final = 1
+_ONE_THREAD: Final = 2
+"""Of calls of one thread: this, and how much of their stacks is one, in parts of `_PARTS`."""
+_PARTS: Final = 8
+CASES: Final = _ONE_THREAD + _PARTS + 1
+"""How two calls may stand to each other."""
 
 
 class Callers:
@@ -36,30 +39,27 @@ class Callers:
         return [] if one else threads
 
     def cases(self, rows: Sequence[int], threads: Sequence[int], known: int | None) -> list[int]:
-        """What is found of each call (of a thread each), if `known` was made on behalf of the same message."""
+        """How each call (of a thread each) stands to one that was made on behalf of a message."""
         if known is None:
             return [UNKNOWN] * len(rows)
         log = self._log
         thread, stack = log.threads[known], log.stack_ids[known]
-        together = [
-            self._together(stack, log.stack_ids[row]) if own == thread else -1
+        return [
+            self._together(stack, log.stack_ids[row]) if own == thread else OTHER_THREAD
             for row, own in zip(rows, threads, strict=True)
         ]
-        mine = [depth for depth in together if depth >= 0]
-        most, least = max(mine, default=0), min(mine, default=0)
-        same = ONE_THREAD if most == least else ONE_CALLER
-        return [OTHER_THREAD if depth < 0 else same if depth == most else OTHER_CALLER for depth in together]
 
     def _together(self, one: int, two: int) -> int:
-        """How many frames two stacks share from the thread's first on."""
+        """The case of two stacks of one thread, by the share that they go together from the thread's first frame on."""
         if one == NO_STACK or two == NO_STACK:
-            return 0
-        depth = self._known.get((one, two))
-        if depth is None:
+            return UNKNOWN
+        case = self._known.get((one, two))
+        if case is None:
+            first, second = self._log.callers[one], self._log.callers[two]
             depth = 0
-            for a, b in zip(self._log.callers[one], self._log.callers[two], strict=False):
+            for a, b in zip(first, second, strict=False):
                 if a != b:
                     break
                 depth += 1
-            self._known[one, two] = depth
-        return depth
+            case = self._known[one, two] = _ONE_THREAD + _PARTS * depth // min(len(first), len(second))
+        return case

@@ -113,7 +113,7 @@ class OperationLog:
         """The uppermost frames of each different stack, as indices in `frames`."""
         self.frames: list[Frame] = []
         self.callers: list[tuple[int, ...]] = []
-        """The frames of each stack from the thread's first on: a number for each class and method, whatever the line."""
+        """Each stack from the thread's first frame on: a number for each class and method, whatever the line."""
         self.malformed = 0
         """Elements of the array that could not be understood."""
         self.without_flow = 0

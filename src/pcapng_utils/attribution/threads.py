@@ -15,7 +15,7 @@ from typing import Final
 
 from pcapng_utils.attribution import callers
 from pcapng_utils.attribution.callers import Callers
-from pcapng_utils.attribution.delays import REACH
+from pcapng_utils.attribution.delays import place_of
 from pcapng_utils.attribution.model import Model
 from pcapng_utils.attribution.tracks import MessagePlace, Track
 from pcapng_utils.layers import CLIENT
@@ -103,13 +103,14 @@ class Threads:
             posterior, band = track.posterior, track.band
             for unit in track.of_messages:
                 row, low = posterior.rows[unit], band.lows[unit]
-                offset = track.unit_times[unit] + REACH
                 for clue, cases in self._cases(track, unit):
                     true, false = self._clues[clue].true, self._clues[clue].false
                     for k, case in enumerate(cases):
                         mass = row[k + 1]
                         true[case] += mass
-                        false[case] += (1.0 - mass) * min(1.0, 30.0 * table[int(offset - track.call_times[low + k])])
+                        false[case] += (1.0 - mass) * min(
+                            1.0, 0.05 + 30.0 * table[place_of(track.unit_times[unit], track.call_times[low + k])]
+                        )
         for clue_ in self._clues:
             clue_.teach()
 
