@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pcapng_utils.attribution.confidence import alike_but_idle, calibrated, disorder, order_known
+from pcapng_utils.attribution.confidence import alike_but_idle, calibrated, order_known
 from pcapng_utils.attribution.operations import NO_STACK, OperationLog
 from pcapng_utils.attribution.tracks import Track
 from pcapng_utils.attribution.views import Alternative, Attribution, FlowView
@@ -22,8 +22,9 @@ _SHARED: Final = 20
 
 
 class Answers:
-    def __init__(self, log: OperationLog, min_confidence: float, idle: Sequence[float]) -> None:
-        """`idle`: of reads in each state (`Track.states`), how often they fetch nothing."""
+    def __init__(self, log: OperationLog, min_confidence: float, idle: Sequence[float], unordered: float) -> None:
+        """`idle`: of reads in each state (`Track.states`), how often they fetch nothing; `unordered`: how far
+        the file's order is none (`ordering.disorder`)."""
         self._idle = idle
         self._log = log
         self._min_confidence = min_confidence
@@ -31,7 +32,7 @@ class Answers:
         few = max(8, len(log) // 100)
         self._telling = [counts[stack] <= few for stack in range(len(log.stacks))]
         """Stacks that few calls have: they tell requests apart."""
-        self._unordered = disorder(log)
+        self._unordered = unordered
 
     def of_flow(
         self, flow: FlowView, tracks: tuple[Track, Track], sureness: float
@@ -81,7 +82,7 @@ class Answers:
 
     def _doubt(self, track: Track, call: int, busy: set[int | None]) -> float:
         """What the alignment cannot know of a call, as a factor of its probability."""
-        known = order_known(track, call, self._unordered)
+        known = order_known(track, call, self._log.threads, self._unordered)
         if not self._is_telling(track.calls[call]):
             known /= 1 + alike_but_idle(track, call, busy, self._idle)
         return known

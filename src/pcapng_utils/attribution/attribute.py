@@ -17,6 +17,7 @@ from pcapng_utils.attribution.clock import Clock, Residuals, Voters, hypotheses
 from pcapng_utils.attribution.engine import Engine, sample, spread
 from pcapng_utils.attribution.joining import join, split, translated
 from pcapng_utils.attribution.operations import NO_STACK, FlowKey, OperationLog
+from pcapng_utils.attribution.ordering import disorder, untangle
 from pcapng_utils.attribution.sites import CallSites
 from pcapng_utils.attribution.tracks import Track, couple_reads, flow_tracks, mark_first_reads, set_calls
 from pcapng_utils.attribution.views import (
@@ -89,6 +90,10 @@ class _Job:
         self._epoch = min((flow.first for flow in flows), default=0)
         self._phone_epoch = self._epoch / 1e6
         self._calls = log.by_flow()
+        self._unordered = disorder(log)
+        for pair in self._calls.values():
+            for rows in pair:
+                untangle(rows, log, self._unordered)
         self._joined = join(flows, self._calls)
         self._callers = Callers(log)
         counts = Counter(stack for stack in log.stack_ids if stack != NO_STACK)
@@ -264,7 +269,7 @@ class _Job:
     # The answers
 
     def _conclude(self, engine: Engine, given: Clock, clock: Clock, source: ShiftSource) -> Result:
-        answers = Answers(self._log, self._settings.min_confidence, engine.models[SERVER].idle)
+        answers = Answers(self._log, self._settings.min_confidence, engine.models[SERVER].idle, self._unordered)
         result = Result(ClockFound(source, 0.0, 0.0, 0, 0.0), {}, {})
         residuals = Residuals()
         busy = [pair for pair in self._tracks if pair[CLIENT].calls or pair[SERVER].calls]

@@ -12,18 +12,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from pcapng_utils.attribution.operations import NEITHER, OperationLog
 from pcapng_utils.attribution.tracks import RESOLUTION, Track
 from pcapng_utils.layers import SERVER
 
-_NEAR: Final = 5.0
-"""Calls so near to each other, in ms, show whether the file keeps their order."""
-
 _ALIKE: Final = 0.55
 """By so much a read that is like the chosen one, right beside it, takes from its probability: measured in the bench."""
-_FEW: Final = 8
-"""Of fewer pairs, one that is not in order says less."""
-
 _MAP: Final = ((0.0, 0.0), (0.5, 0.5), (0.9, 0.9), (1.0, 0.998))
 """Probability in the model, and what it was worth in the bench."""
 
@@ -36,33 +29,17 @@ def calibrated(probability: float) -> float:
     return _MAP[-1][1]
 
 
-def disorder(log: OperationLog) -> float:
-    """Probability that two calls of one socket and direction are not in the file in their order.
+def order_known(track: Track, call: int, threads: Sequence[int], unordered: float) -> float:
+    """Probability that a call is not confused with one of another thread that was logged in the same millisecond.
 
-    Seen from pairs that lie a few ms apart: for those of one ms, nothing else is to be had.
-    """
-    last: dict[tuple[int, int], float] = {}
-    pairs = wrong = 0
-    for flow, direction, time in zip(log.flow_ids, log.directions, log.times, strict=True):
-        if direction == NEITHER:
-            continue
-        gap = time - last.get((flow, direction), time)
-        last[flow, direction] = time
-        if 1.0 <= abs(gap) <= _NEAR:
-            pairs += 1
-            wrong += gap < 0
-    return min(1.0, 2.0 * wrong / max(pairs, _FEW))
-
-
-def order_known(track: Track, call: int, unordered: float) -> float:
-    """Probability that a call is not confused with one of the same site that was logged in the same millisecond."""
+    `threads` are those of the rows of the log."""
     if not unordered:
         return 1.0
-    times, site = track.call_times, track.sites[call]
+    times = track.call_times
     first = bisect_left(times, times[call] - RESOLUTION / 2)
     end = bisect_right(times, times[call] + RESOLUTION / 2)
-    alike = sum(1 for other in range(first, end) if track.sites[other] == site)
-    return 1.0 - unordered * (1.0 - 1.0 / alike)
+    several = len({threads[row] for row in track.calls[first:end]})
+    return 1.0 - unordered * (1.0 - 1.0 / several)
 
 
 def alike_but_idle(track: Track, call: int, busy: set[int | None], idle: Sequence[float]) -> float:
