@@ -38,16 +38,13 @@ class Callers:
         one = len(set(threads)) <= 1 and len({log.stack_ids[row] for row in rows}) <= 1
         return [] if one else threads
 
-    def cases(self, rows: Sequence[int], threads: Sequence[int], known: int | None) -> list[int]:
-        """How each call (of a thread each) stands to one that was made on behalf of a message."""
+    def cases(self, rows: Sequence[int], known: int | None) -> list[int]:
+        """How each call stands to one that was made on behalf of a message."""
         if known is None:
             return [UNKNOWN] * len(rows)
-        log = self._log
-        thread, stack = log.threads[known], log.stack_ids[known]
-        return [
-            self._together(stack, log.stack_ids[row]) if own == thread else OTHER_THREAD
-            for row, own in zip(rows, threads, strict=True)
-        ]
+        threads, stacks = self._log.threads, self._log.stack_ids
+        thread, stack = threads[known], stacks[known]
+        return [self._together(stack, stacks[row]) if threads[row] == thread else OTHER_THREAD for row in rows]
 
     def _together(self, one: int, two: int) -> int:
         """The case of two stacks of one thread, by the share that they go together from the thread's first frame on."""

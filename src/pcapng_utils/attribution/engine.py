@@ -18,7 +18,7 @@ from pcapng_utils.attribution.tracks import RESOLUTION, Track
 from pcapng_utils.layers import CLIENT, SERVER, UnitKind
 
 #: Units (and calls) that are learnt from, at most, in each direction.
-SAMPLE: Final = 2_000
+SAMPLE: Final = 1_000
 #: The same for the first rounds, in which little is known.
 _FEW: Final = 500
 _EARLY_ROUNDS: Final = 2
@@ -79,11 +79,13 @@ class Engine:
     def _round(self, tracks: Sequence[Track], *, with_threads: bool = False, delays_alone: bool = False) -> float:
         learners = [Learner(model) for model in self.models]
         likelihood = 0.0
-        for track in tracks:
+        for track in sorted(tracks, key=lambda track: -track.direction) if with_threads else tracks:
             if with_threads:
                 self._threads.apply(track)
             self._set_band(track)
             self._align(track)
+            if with_threads and track.direction == SERVER:
+                self._threads.note(track)
             learners[track.direction].see(track, track.posterior)
             likelihood += track.posterior.log_likelihood
         for direction in sorted({track.direction for track in tracks}):
@@ -129,9 +131,13 @@ class Engine:
                 track.forget()
         self._threads.ready()
         for pair in doubtful:
-            for track in pair:
+            # Reads first: they follow from the writes, and what is doubtful about these may follow from them.
+            writes, reads = pair
+            for track in (reads, writes, reads):
                 self._threads.apply(track)
                 self._align(track, learning=False)
+                if track.direction == SERVER:
+                    self._threads.note(track)
             yield pair
             for track in pair:
                 track.forget()

@@ -148,7 +148,7 @@ class Threads:
     def _caller_cases(self, track: Track, unit: int, clue: int, other: MessagePlace) -> list[tuple[int, list[int]]]:
         """Are the calls near a unit made on behalf of who made the call of a message?"""
         rows, threads = self._near(track, unit)
-        return [(clue, self._callers.cases(rows, threads, other.call))] if threads else []
+        return [(clue, self._callers.cases(rows, other.call))] if threads else []
 
     def _near(self, track: Track, unit: int) -> tuple[list[int], list[int]]:
         """The calls near a unit, and their threads; no threads if nothing tells the calls apart."""
@@ -162,7 +162,7 @@ class Threads:
             return []
         found = self._request_cases(track, place, track.band.lows[unit], threads)
         if place.http1 and place.partner is not None:
-            found.append((_READER, self._callers.cases(rows, threads, place.partner.call)))
+            found.append((_READER, self._callers.cases(rows, place.partner.call)))
         return found
 
     def _request_cases(
