@@ -59,6 +59,11 @@ def responsible(entry: dict[str, Any]) -> set[str]:
     return {frame["class"] for frame in trace["stack"] or ()} if trace else set()
 
 
+def reader(entry: dict[str, Any]) -> set[str]:
+    trace = entry["response"].get("_stacktrace")
+    return {frame["class"] for frame in trace["stack"] or ()} if trace else set()
+
+
 def truth_of(entry: dict[str, Any]) -> str | None:
     return next((header["value"] for header in entry["request"]["headers"] if header["name"] == "x-truth"), None)
 
@@ -96,3 +101,15 @@ def test_requests_are_attributed_to_the_code_that_sent_them(
     assert len(right) >= share * len(asked)
     clock = log["creator"]["_metadata"]["attribution"]["clock"]
     assert clock["offset"] == pytest.approx(offset, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["lab-400", "jvm-300"])
+def test_answers_over_http1_are_attributed_to_the_code_that_read_them(shared: Callable[[str], Log], name: str) -> None:
+    asked = [
+        entry
+        for entry in shared(name)["entries"]
+        if truth_of(entry) is not None and entry["response"]["httpVersion"] == "HTTP/1.1"
+    ]
+    assert len(asked) > 100
+    right = [entry for entry in asked if f"truth.T{truth_of(entry)}" in reader(entry)]
+    assert len(right) >= 0.995 * len(asked)

@@ -1,0 +1,151 @@
+"""Reads as clients really make them: logged when they begin to wait, two to a record, and not for what the TLS library
+does on its own."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pcapng_utils.attribution.attribute import attribute
+from pcapng_utils.attribution.views import FlowView, MessageView
+from pcapng_utils.layers import CLIENT, SERVER, UnitKind, UnitLog
+from tests.attribution.making import EPOCH, LOCAL, REMOTE, log_of, record
+
+CLIENT_FLIGHT = (UnitKind.CHANGE_CIPHER_SPEC, UnitKind.FINISHED)
+SERVER_FLIGHT = (UnitKind.HANDSHAKE, UnitKind.CHANGE_CIPHER_SPEC, UnitKind.HANDSHAKE, UnitKind.FINISHED)
+TICKETS = (UnitKind.HANDSHAKE, UnitKind.HANDSHAKE)
+
+
+@dataclass
+class Tape:
+    """What is seen on the wire, and what is logged."""
+
+    chance: random.Random
+    delay: float
+    flows: list[FlowView] = field(default_factory=list)
+    calls: list[tuple[float, dict[str, Any], tuple[str, int] | None]] = field(default_factory=list)
+    latest: dict[tuple[int, str], float] = field(default_factory=dict)
+
+    def flow(self) -> FlowView:
+        number = len(self.flows)
+        flow = FlowView(f"flow {number}", "tcp", (LOCAL[0], LOCAL[1] + number), REMOTE, 0, 0, UnitLog())
+        self.flows.append(flow)
+        return flow
+
+    def unit(self, flow: FlowView, direction: int, time: float, kind: int) -> int:
+        assert flow.units is not None
+        return flow.units.add(direction, round((EPOCH + time) * 1e6), len(flow.units.times[0]), 300, kind)
+
+    def message(self, flow: FlowView, direction: int, time: float, units: list[int], exchange: int) -> tuple[str, int]:
+        stamp = round((EPOCH + time) * 1e6)
+        flow.messages.append(MessageView(exchange, direction, units, stamp, True, exchange, stamp))
+        flow.first, flow.last = flow.first or stamp - 10**7, stamp
+        return flow.id, len(flow.messages) - 1
+
+    def call(
+        self, flow: FlowView, event: str, time: float, stack: list[str], thread: int, key: tuple[str, int] | None = None
+    ) -> None:
+        """A call at a time, logged a while later (a read) or earlier (a write); none overtakes the one before it."""
+        late = self.chance.expovariate(1 / self.delay)
+        line = flow.local[1], event
+        # A write is logged so much before it is seen; seen from the other side, later than the one before.
+        earliest = self.latest.get(line, 0.0)
+        time = self.latest[line] = max(time + late if event == "read" else time - late, earliest)
+        self.calls.append((time, record(int(time), event, port=flow.local[1], thread=thread, stack=stack), key))
+
+
+def synchronous(seed: int, delay: float) -> Tape:
+    """Threads that open a connection for a few requests each; of a handshake one write is logged, and no read."""
+    tape = Tape(random.Random(seed), delay)
+    chance = tape.chance
+    for thread in range(30):
+        flow = tape.flow()
+        time = chance.uniform(100, 3_000)
+        tape.call(flow, "write", time, ["ssl.wrap", "client.connect", f"Sdk{thread}"], thread)
+        tape.unit(flow, CLIENT, time, UnitKind.CLIENT_HELLO)
+        for kind in SERVER_FLIGHT:
+            tape.unit(flow, SERVER, time + 2, kind)
+        for kind in CLIENT_FLIGHT:
+            tape.unit(flow, CLIENT, time + 4, kind)
+        for kind in TICKETS:
+            tape.unit(flow, SERVER, time + 6, kind)
+        time += 7
+        for exchange in range(3):
+            app = ["client.exchange", f"Sdk{thread}_{exchange}"]
+            key = tape.message(flow, CLIENT, time, [tape.unit(flow, CLIENT, time, UnitKind.HEADERS)], exchange)
+            tape.call(flow, "write", time, ["ssl.write", "client.sendHeaders", *app], thread, key)
+            answered = time + 1 + chance.expovariate(1 / 30)
+            units = [
+                tape.unit(flow, SERVER, answered, UnitKind.HEADERS),
+                tape.unit(flow, SERVER, answered + 0.2, UnitKind.BODY),
+            ]
+            key = tape.message(flow, SERVER, answered, units, exchange)
+            tape.call(flow, "read", time + 0.1, ["ssl.read", "client.readHeaders", *app], thread, key)
+            tape.call(flow, "read", answered + 0.1, ["ssl.read", "client.readBody", *app], thread)
+            time = answered + 5 + chance.expovariate(1 / 60)
+    return tape
+
+
+def share_right(tape: Tape, direction: int) -> float:
+    """How many messages get a call of their own code."""
+    order = sorted(range(len(tape.calls)), key=lambda index: tape.calls[index][0])
+    records = [tape.calls[index][1] for index in order]
+    result = attribute(tape.flows, log_of(records))
+    right = []
+    for _, wanted, key in tape.calls:
+        if (
+            key is None
+            or next(flow for flow in tape.flows if flow.id == key[0]).messages[key[1]].direction != direction
+        ):
+            continue
+        row = result.messages[key].operation
+        code = wanted["data"]["stack"][-1]
+        right.append(row is not None and records[row]["data"]["stack"][-1] == code)
+    return right.count(True) / len(right)
+
+
+@pytest.mark.parametrize("delay", [2.0, 10.0])
+@pytest.mark.parametrize("direction", [CLIENT, SERVER])
+def test_handshakes_that_are_not_logged_do_not_make_the_log_seem_to_lose_calls(delay: float, direction: int) -> None:
+    assert share_right(synchronous(3, delay), direction) >= 0.98
+
+
+def reader_loop(seed: int) -> tuple[Tape, list[int]]:
+    """One thread that always waits for the next record, of which it reads the header first: as JSSE under HTTP/2."""
+    tape = Tape(random.Random(seed), 8.0)
+    chance = tape.chance
+    flow = tape.flow()
+    time = ready = 100.0
+    headers: list[int] = []
+    for exchange in range(120):
+        time += chance.expovariate(1 / 40)
+        key = tape.message(flow, CLIENT, time, [tape.unit(flow, CLIENT, time, UnitKind.HEADERS)], 2 * exchange)
+        tape.call(flow, "write", time, ["Socket.write", "Http2Writer.headers", "App"], 1, key)
+        time += 3 + chance.expovariate(1 / 5)
+        units = []
+        for kind in (UnitKind.HEADERS, UnitKind.BODY, UnitKind.BODY):
+            units.append(tape.unit(flow, SERVER, time, kind))
+            first = len(tape.calls)
+            tape.call(flow, "read", ready, ["Socket.read", "Record.header", "Reader"], 2)
+            tape.call(flow, "read", time, ["Socket.read", "Record.rest", "Reader"], 2)
+            if kind == UnitKind.HEADERS:
+                headers.append(first)
+            ready = time = time + 0.1
+        tape.message(flow, SERVER, time, units, 2 * exchange + 1)
+    return tape, headers
+
+
+def test_a_reader_that_waits_for_each_record_is_not_taken_for_one_that_fails() -> None:
+    tape, headers = reader_loop(4)
+    order = sorted(range(len(tape.calls)), key=lambda index: tape.calls[index][0])
+    result = attribute(tape.flows, log_of([tape.calls[index][1] for index in order]))
+    answers = [
+        result.messages["flow 0", place].operation
+        for place, message in enumerate(tape.flows[0].messages)
+        if message.direction == SERVER
+    ]
+    right = [row is not None and order[row] - first in (0, 1) for row, first in zip(answers, headers, strict=True)]
+    assert sum(right) >= 0.95 * len(right)
