@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pcapng_utils.attribution.confidence import alike_but_idle, calibrated, order_known
+from pcapng_utils.attribution.confidence import alike_but_idle, calibrated, of_an_answer, order_known
 from pcapng_utils.attribution.operations import NO_STACK, OperationLog
 from pcapng_utils.attribution.tracks import Track
 from pcapng_utils.attribution.views import Alternative, Attribution, FlowView
@@ -60,6 +60,13 @@ class Answers:
             for mass, call in self._groups(track, writes, unit)
         ]
         named.sort(reverse=True)
+        if (
+            named
+            and track.direction == SERVER
+            and track.starts[unit].http1
+            and self._is_telling(track.calls[named[0][1]])
+        ):
+            named = _of_one_code(named)
         alternatives = [Alternative(track.calls[call], round(mass, 4)) for mass, call in named if mass > _LEAST]
         if not named:
             return Attribution(None, 0.0, None, [], [], [])
@@ -115,3 +122,11 @@ class Answers:
                 if track.seconds and track.seconds[call] >= 0:
                     rows.append(track.seconds[call])
         return list(dict.fromkeys(rows))
+
+
+def _of_one_code(named: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Of an answer: what its first candidate's code gains, the others lose."""
+    (best, call), *others = named
+    gained = of_an_answer(best)
+    share = (1.0 - gained) / (1.0 - best) if best < 1.0 else 1.0
+    return [(gained, call), *((confidence * share, other) for confidence, other in others)]

@@ -17,6 +17,9 @@ from pcapng_utils.layers import SERVER
 
 _ALIKE: Final = 0.55
 """By so much a read that is like the chosen one, right beside it, takes from its probability: measured in the bench."""
+_SIBLINGS: Final = 0.58
+"""Where another call began to read an answer, how often it is of the chosen one's code: measured in the bench."""
+
 _MAP: Final = ((0.0, 0.0), (0.5, 0.5), (0.9, 0.9), (1.0, 0.998))
 """Probability in the model, and what it was worth in the bench."""
 
@@ -27,6 +30,13 @@ def calibrated(probability: float) -> float:
         if probability <= high:
             return low_worth + (probability - low) / (high - low) * (high_worth - low_worth)
     return _MAP[-1][1]
+
+
+def of_an_answer(probability: float) -> float:
+    """Several calls of one code read an answer: if it was not this one that began it, it mostly was another of them.
+
+    Worth what the bench measured of stacks that tell requests apart."""
+    return probability + _SIBLINGS * (1.0 - probability) * min(1.0, 2.0 * probability)
 
 
 def order_known(track: Track, call: int, threads: Sequence[int], unordered: float) -> float:
