@@ -20,13 +20,13 @@ from pcapng_utils.layers import CLIENT, SERVER, UnitKind
 #: Units (and calls) that are learnt from, at most, in each direction.
 SAMPLE: Final = 1_000
 #: The same for the first rounds, in which little is known.
-_FEW: Final = 500
+_FEW: Final = 300
 _EARLY_ROUNDS: Final = 2
 _LATE_ROUNDS: Final = 2
 #: Rounds in which writes are taken for complete, whatever is seen: first of all, delays are to be learnt.
 _STRICT_ROUNDS: Final = 2
-#: Growth of the log-likelihood in a round that is not worth another one.
-_SETTLED: Final = 0.5
+#: Growth of the log-likelihood in a round, as a share of it, that is not worth another one.
+_SETTLED: Final = 0.01
 #: Share of the reads that another like them must follow for reads that fail to be looked for.
 _TRIED: Final = 0.2
 #: A message whose call is at least so probable is in no doubt.
@@ -56,7 +56,7 @@ class Engine:
             self._turn += 1
             if self._turn == _STRICT_ROUNDS:
                 self.models[CLIENT].expect_loss()
-            if self._turn > _STRICT_ROUNDS + 1 and likelihood - before < _SETTLED:
+            if self._turn > _STRICT_ROUNDS + 1 and likelihood - before < max(0.5, _SETTLED * abs(likelihood)):
                 break
         return likelihood
 
