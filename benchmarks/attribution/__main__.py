@@ -70,11 +70,15 @@ def _lines(results: report.Results, scenarios: list[Scenario], seeds: SeedSet, t
         "",
         f"{times} recordings of each of {len(results)} loads ({seeds} seeds, {first} to {first + times - 1}): "
         "real clients and servers of the lab. What a client logged of its own socket calls is distorted; which call "
-        "carried which message is known from the bytes. Right is, for a client with threads, a call of the code that "
-        "sent the request (or read the response); for one thread (asyncio), whose stacks tell no request apart, the "
-        "very call. Counted are requests and HTTP/1.1 responses whose own call is in the trace. "
-        "Delays have a heavy tail and never change the order of the calls of one socket in one direction, but in the "
-        "last scenario. Nearest is the algorithm of pcapng-utils 1.1, which is told that the clocks agree.",
+        "carried which message is known from the bytes. Counted are requests and HTTP/1.1 responses whose own call is "
+        "in the trace. Delays have a heavy tail and never change the order of the calls of one socket in one "
+        "direction, but in the last scenario. Nearest is the algorithm of pcapng-utils 1.1, which is told that the "
+        "clocks agree.",
+        "",
+        "Right is, of the clients with threads, a call of the code that sent the request (or read the response). The "
+        "clients of asyncio make all their calls from one thread and one stack, whichever request it is, so each of "
+        "these calls names the same code; right is then the very call, which is more than what was asked, and no "
+        "demand is made of it.",
         "",
         *report.scenario_table(results, scenarios),
         "",
@@ -82,16 +86,24 @@ def _lines(results: report.Results, scenarios: list[Scenario], seeds: SeedSet, t
         "",
         *report.client_table(results, scenarios),
         "",
-        "## What is not known, and what was said of it",
+        "## What is not known, and what was said of it: threads",
         "",
-        *report.doubt_table(results, scenarios),
+        *report.doubt_table(results, scenarios, "threads"),
         "",
-        "## Calibration",
+        "## The same: asyncio, by the very call",
+        "",
+        *report.doubt_table(results, scenarios, "asyncio"),
+        "",
+        "## Calibration: threads",
         "",
         "Of all scenarios in which a socket's calls keep their order: best candidates, whether they were sure enough "
         "to be given a stack (0.5) or not.",
         "",
-        *report.calibration_table(report.ordered(results)),
+        *report.calibration_table(report.ordered(results, "threads")),
+        "",
+        "## Calibration: asyncio, by the very call",
+        "",
+        *report.calibration_table(report.ordered(results, "asyncio")),
         "",
         "## By load",
         "",
@@ -104,6 +116,8 @@ def _lines(results: report.Results, scenarios: list[Scenario], seeds: SeedSet, t
         *report.group_table(results, scenarios),
         "",
         "## Demands",
+        "",
+        "Of the clients with threads.",
         "",
         *(f"- {'met' if good else '**not met**'}: {text}" for good, text in verdicts),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from benchmarks.attribution.captured import JUDGED, Group
 from benchmarks.attribution.scenarios import Scenario
@@ -13,8 +14,10 @@ from benchmarks.attribution.trial import Trial
 Results = Mapping[str, Sequence[tuple[Scenario, Trial]]]
 """Trials, by the name of their load."""
 
-_ENOUGH = 100
-_CALIBRATED = 0.05
+TELLING: Final = "threads"
+"""The clients whose stacks tell one request's code from another's: of these, demands are made."""
+_ENOUGH: Final = 100
+_CALIBRATED: Final = 0.05
 
 
 def judged(tallies: Iterable[Mapping[Group, Tally]]) -> Tally:
@@ -47,7 +50,7 @@ def scenario_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[
 
 def client_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
     """Alignment: right, by what the stacks can tell and by kind of message."""
-    columns = list(itertools.product(("threads", "asyncio"), sorted(JUDGED, reverse=True)))
+    columns = list(itertools.product((TELLING, "asyncio"), sorted(JUDGED, reverse=True)))
     yield "| scenario | " + " | ".join(f"{client}: {group}s" for client, group in columns) + " |"
     yield "| --- |" + " ---: |" * len(columns)
     for scenario in scenarios:
@@ -62,11 +65,11 @@ def _shares(tally: Tally) -> str:
     return " | ".join(_percent(tally.share(count)) for count in (tally.right, tally.wrong, tally.none))
 
 
-def doubt_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
+def doubt_table(results: Results, scenarios: Sequence[Scenario], client: str) -> Iterator[str]:
     yield "| scenario | answers ≥ 0.9 | of them wrong | requests not logged | without a stack | same code | wrong |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     for scenario in scenarios:
-        trials = _trials(results, scenario)
+        trials = _trials(results, scenario, client)
         ours = judged(trial.alignment for trial in trials)
         asked = of_group("request", (trial.alignment for trial in trials))
         silent = [asked.missing_none, asked.missing_right, asked.missing_wrong]
@@ -100,10 +103,13 @@ def group_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str
         yield f"| {scenario.name} | " + " | ".join(cells) + " |"
 
 
-def ordered(results: Results) -> Tally:
-    """All that is judged, of the scenarios in which a socket's calls keep their order."""
+def ordered(results: Results, client: str) -> Tally:
+    """All that is judged of a client, of the scenarios in which a socket's calls keep their order."""
     return judged(
-        trial.alignment for trials in results.values() for scenario, trial in trials if not scenario.distortion.reorder
+        trial.alignment
+        for load, trials in results.items()
+        for scenario, trial in trials
+        if load.startswith(client) and not scenario.distortion.reorder
     )
 
 
@@ -119,18 +125,16 @@ def calibration_table(tally: Tally) -> Iterator[str]:
 def verdicts(results: Results, scenarios: Sequence[Scenario]) -> Iterator[tuple[bool, str]]:
     """Each demand: whether it is met, and a sentence with what was found."""
     for scenario in scenarios:
-        trials = _trials(results, scenario)
+        trials = _trials(results, scenario, TELLING)
         ours = judged(trial.alignment for trial in trials)
-        if scenario.right is not None:
-            for client, group in itertools.product(("threads", "asyncio"), sorted(JUDGED, reverse=True)):
-                one = of_group(group, (trial.alignment for trial in _trials(results, scenario, client)))
-                if one.present:
-                    share = one.share(one.right)
-                    yield (
-                        share >= scenario.right,
-                        f"{scenario.name}, {client}, {group}s: {_percent(share)} right, "
-                        f"{_percent(scenario.right)} demanded",
-                    )
+        for group in sorted(JUDGED, reverse=True) if scenario.right is not None else ():
+            one = of_group(group, (trial.alignment for trial in trials))
+            if one.present and scenario.right is not None:
+                share = one.share(one.right)
+                yield (
+                    share >= scenario.right,
+                    f"{scenario.name}, {group}s: {_percent(share)} right, {_percent(scenario.right)} demanded",
+                )
         asked = of_group("request", (trial.alignment for trial in trials))
         if scenario.silent is not None and asked.missing:
             yield (
@@ -144,7 +148,7 @@ def verdicts(results: Results, scenarios: Sequence[Scenario]) -> Iterator[tuple[
                 f"{scenario.name}: {_percent(ours.surely_wrong)} of the answers given with 0.9 or more are wrong, "
                 f"at most {_percent(scenario.wrong)} demanded",
             )
-    for number, (count, right, confidence) in enumerate(ordered(results).tenths):
+    for number, (count, right, confidence) in enumerate(ordered(results, TELLING).tenths):
         if count >= _ENOUGH:
             off = right / count - confidence / count
             yield (

@@ -52,6 +52,11 @@ SCENARIOS: Final = (
     Scenario("clock set twice", Distortion(offset=0.2, delay=0.002, steps=((1.0, 1.5), (2.5, -40.0)))),
     Scenario("10 % failed calls (EAGAIN)", Distortion(offset=0.18, delay=0.005, failed=0.1)),
     Scenario("half of the reads entered early", Distortion(offset=0.18, delay=0.005, early_reads=0.5)),
+    Scenario(
+        "all reads entered early, no handshakes",
+        Distortion(offset=0.18, delay=0.01, early_reads=1.0, silent_library=True),
+        right=0.99,
+    ),
     Scenario("all calls logged twice", Distortion(offset=0.18, delay=0.005, twice=1.0)),
     Scenario("file out of order by 3 ms", Distortion(offset=0.18, delay=0.005, jumble=0.003)),
     Scenario("1 % of the packets not captured", Distortion(offset=0.18, delay=0.005, capture_loss=0.01)),

@@ -40,6 +40,8 @@ class Distortion:
     tail: Tail = "exponential"
     early_reads: float = 0.0
     """Share of the reads that are logged when they were entered, the rest when they returned."""
+    silent_library: bool = False
+    """Of a TLS handshake only the first write is logged, as where the library makes its own calls."""
     loss: float = 0.0
     """Share of the calls that are not in the log."""
     failed: float = 0.0
@@ -106,7 +108,7 @@ def _logged(calls: list[Operation], started: int, distortion: Distortion, chance
     """One socket and direction: its calls at their distorted times."""
     delay = _delays(distortion.delay, distortion.tail, chance)
     found: list[_Logged] = []
-    for call in calls:
+    for call in _without_handshake(calls) if distortion.silent_library else calls:
         late = delay()
         if call.direction == "out":
             stamp = call.entered - started - late
@@ -122,6 +124,15 @@ def _logged(calls: list[Operation], started: int, distortion: Distortion, chance
     found = [logged for logged in found if chance.random() >= distortion.loss]
     again = [logged for logged in found if chance.random() < distortion.twice]
     return found + [_Logged(item.stamp, item.operation, item.source, _TWICE[item.event]) for item in again]
+
+
+def _without_handshake(calls: list[Operation]) -> list[Operation]:
+    """Over TLS the second write ends the handshake; no read before the first message is of anything else."""
+    if calls[0].event not in ("read", "write"):
+        return calls
+    if calls[0].direction == "out":
+        return calls[:1] + calls[2:]
+    return list(itertools.dropwhile(lambda call: not call.labels, calls))
 
 
 def _keep_order(logged: list[_Logged], *, forwards: bool) -> None:
