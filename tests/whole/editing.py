@@ -6,7 +6,7 @@ import random
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from pcapng_utils.capture.events import PacketBatch
@@ -16,6 +16,8 @@ _ETHERNET = 14
 _IPV4 = b"\x08\x00"
 _TCP = 6
 _FIN = 1
+PAUSE = 5_000_000
+"""ns between two packets that a capture does not mix up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,16 @@ def reordered(packets: Sequence[Packet], seed: int, window: int) -> list[Packet]
 
 
 def jumbled(packets: Sequence[Packet], seed: int, window: int) -> list[Packet]:
-    """All packets, of both directions, moved from their places by up to `window`; each place keeps its time."""
+    """All packets, of both directions, moved from their places by up to `window`; each place keeps its time.
+
+    None crosses a pause: what jumbles a capture (the queues of a network card) holds packets for less than that."""
     rng = random.Random(seed)
-    keyed = sorted(enumerate(packets), key=lambda item: item[0] + rng.uniform(0, window))
-    return [replace(moved, time=place.time) for place, (_, moved) in zip(packets, keyed, strict=True)]
+    bursts = accumulate((after.time - before.time >= PAUSE for before, after in pairwise(packets)), initial=0)
+    keyed = sorted(
+        zip(bursts, range(len(packets)), packets, strict=True),
+        key=lambda item: (item[0], item[1] + rng.uniform(0, window)),
+    )
+    return [replace(moved, time=place.time) for place, (_, _, moved) in zip(packets, keyed, strict=True)]
 
 
 def repeated(packets: Sequence[Packet], seed: int, share: float = 0.1) -> list[Packet]:
