@@ -16,7 +16,8 @@ from pcapng_utils.attribution.callers import Callers
 from pcapng_utils.attribution.clock import Clock, Residuals, Voters, hypotheses
 from pcapng_utils.attribution.engine import Engine, sample, spread
 from pcapng_utils.attribution.joining import join, split, translated
-from pcapng_utils.attribution.operations import NO_STACK, FlowKey, OperationLog
+from pcapng_utils.attribution.leaps import leaps, longest_pause
+from pcapng_utils.attribution.operations import NEITHER, NO_STACK, FlowKey, OperationLog
 from pcapng_utils.attribution.ordering import disorder, untangle
 from pcapng_utils.attribution.sites import CallSites
 from pcapng_utils.attribution.tracks import Track, couple_reads, flow_tracks, mark_first_reads, set_calls
@@ -125,7 +126,8 @@ class _Job:
         if settings.time_shift is not None:
             return self._likeliest([Clock(settings.time_shift * 1000)]), "given"
         experiment = None if settings.experiment_shift is None else Clock(settings.experiment_shift * 1000)
-        found = hypotheses(self._voters(), experiment)
+        found = hypotheses(self._voters(Clock()), experiment)
+        found += self._set_clocks()
         best = self._likeliest([clock.snapped(self._log.times) for clock in found]) if found else None
         if best is not None and best.clock is experiment:
             return best, "experiment.json"
@@ -135,14 +137,26 @@ class _Job:
             return self._likeliest([experiment]), "experiment.json"
         return self._likeliest([Clock()]), "none"
 
-    def _voters(self) -> list[Voters]:
+    def _set_clocks(self) -> list[Clock]:
+        """Hypotheses under which the clock was set where the trace shows that it leaps."""
+        rows = [row for row, direction in enumerate(self._log.directions) if direction != NEITHER]
+        pause = longest_pause(time for pair in self._tracks for track in pair for time in track.unit_times)
+        steps = leaps(rows, self._log.times, pause)
+        if not steps:
+            return []
+        clocks = hypotheses(self._voters(Clock(steps=steps)))
+        return [replace(clock, steps=steps) for clock in clocks if not clock.steps]
+
+    def _voters(self, clock: Clock) -> list[Voters]:
+        """What votes for an offset from a clock."""
         times, epoch = self._log.times, self._phone_epoch
         voters = []
         pairs = [(key, place) for key, places in self._joined.direct.items() for place in places]
         for key, place in pairs or self._joined.possible(self._flows):
             units = self._tracks[place][CLIENT].unit_times
             rows = self._calls[key][CLIENT]
-            voters.append(Voters(units, [times[row] - epoch for row in rows], rows))
+            calls = sorted(zip(clock.to_router(rows, times, epoch), rows, strict=True))
+            voters.append(Voters(units, [time for time, _ in calls], [row for _, row in calls]))
         return voters
 
     def _likeliest(self, clocks: Sequence[Clock]) -> _Trial:
