@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.entry import Entry, EntryBuilder
@@ -104,20 +104,21 @@ def written(
     indent: int = 2,
     ensure_ascii: bool = False,
     lists: dict[str, Iterable[dict[str, Any]]] | None = None,
+    out: BinaryIO | None = None,
 ) -> bytes:
-    """The bytes of the HAR that is made of the exchanges."""
+    """The bytes of the HAR that is made of the exchanges, unless they go to a file (`out`)."""
     spool = Spool()
     make = builder(spool, small_body)
     for made, on, tls in exchanges:
         spool.append(make.build(made, on, tls)[0])
-    out = io.BytesIO()
-    writer = HarWriter(out, indent=indent, ensure_ascii=ensure_ascii)
+    memory = io.BytesIO()
+    writer = HarWriter(memory if out is None else out, indent=indent, ensure_ascii=ensure_ascii)
     pieces = (
         writer.entry(spool, stored, first=first, late=late or Annotations()) for _, first, stored in spool.entries()
     )
     writer.write({"version": "1.2", "creator": {"name": "test", "version": "0"}, "pages": []}, lists or {}, pieces)
     spool.close()
-    return out.getvalue()
+    return memory.getvalue()
 
 
 def har_of(exchanges: Iterable[tuple[Exchange, Flow, TlsFacts | None]], **more: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,15 @@ def test_the_document_is_the_same_in_every_form(indent: int, ensure_ascii: bool,
     assert json.loads(text) == plain
     assert text.isascii() == ensure_ascii
     assert [entry["response"]["content"].get("text") for entry in plain["log"]["entries"]][:2] == ["", "plain"]
+
+
+@pytest.mark.parametrize("ensure_ascii", [False, True])
+def test_a_file_gets_what_any_other_stream_gets(tmp_path: Path, ensure_ascii: bool) -> None:
+    bodies = (*BODIES, bytes(range(256)) * 4096, "größer 日本 🎉".encode() * 20_000)
+    text = written(rows(*bodies), ensure_ascii=ensure_ascii, small_body=0)
+    with (tmp_path / "out.har").open("wb") as file:
+        written(rows(*bodies), ensure_ascii=ensure_ascii, small_body=0, out=file)
+    assert (tmp_path / "out.har").read_bytes() == text
 
 
 def test_indented_it_is_what_the_standard_library_writes() -> None:

@@ -17,6 +17,8 @@ OTHER_THREAD: Final = 1
 _ONE_THREAD: Final = 2
 """Of calls of one thread: this, and how much of their stacks is one, in parts of `_PARTS`."""
 _PARTS: Final = 8
+_KEPT: Final = 200_000
+"""Pairs of stacks that are remembered."""
 CASES: Final = _ONE_THREAD + _PARTS + 1
 """How two calls may stand to each other."""
 
@@ -58,5 +60,7 @@ class Callers:
                 if a != b:
                     break
                 depth += 1
+            if len(self._known) >= _KEPT:
+                self._known.clear()
             case = self._known[one, two] = _ONE_THREAD + _PARTS * depth // min(len(first), len(second))
         return case

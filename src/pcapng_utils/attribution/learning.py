@@ -149,21 +149,29 @@ class Learner:
             return
         model.lift = model.lift_of(self._kinds)
         self._teach_losses()
-        guess, least = (0.03, _LEAST) if model.direction == CLIENT else (0.3, 0.002)
-        if model.direction == CLIENT:
+        self._teach_idle()
+        for relation in (1, 2, 3):
+            model.follows[relation] = self._follow(self._neighbours[relation])
+        self._teach_joints()
+
+    def _teach_idle(self) -> None:
+        """How often calls begin no unit."""
+        writes = self.model.direction == CLIENT
+        guess, least = (0.03, _LEAST) if writes else (0.3, 0.002)
+        if writes:
             # Writes fail or are repeated one by one; only reads come in patterns (one that waits, one that gets).
             self._calls = [[a + c, b + d, a + c, b + d] for a, b, c, d in self._calls]
-        for idles, first in ((model.idle, 0), (model.idle_again, 2)):
+        for idles, first in ((self.model.idle, 0), (self.model.idle_again, 2)):
             busy = sum(tally[first] for tally in self._calls)
             idle = sum(tally[first + 1] for tally in self._calls)
-            general = (idle + 4 * guess) / (busy + idle + 4)
-            if model.direction == CLIENT:
-                general = max(idle - _CHANCE, 0.0) / (busy + idle + 4)
+            general = (max(idle - _CHANCE, 0.0) if writes else idle + 4 * guess) / (busy + idle + 4)
             for state, tally in enumerate(self._calls):
                 seen = tally[first] + tally[first + 1]
                 idles[state] = min(max((tally[first + 1] + 4 * general) / (seen + 4), least), 0.99)
-        for relation in (1, 2, 3):
-            model.follows[relation] = self._follow(self._neighbours[relation])
+
+    def _teach_joints(self) -> None:
+        """How often a unit goes on with the call of the one before."""
+        model = self.model
         for key, tally in self._joints.items():
             pair = []
             for after in (False, True):

@@ -25,6 +25,9 @@ _ANSWER, _BEFORE, _BODY, _READER, _WRITER = range(5)
 _CASES: Final = (7, 7, callers.CASES, callers.CASES, callers.CASES)
 _WEIGHT: Final = 6.0
 _LARGEST: Final = 60.0
+_TIMELY: Final = 30.0
+_UNTIMELY: Final = 0.05
+"""What a call that does not belong to a unit counts for: as the time between them makes it likely, and in any case."""
 
 
 def _gap_case(gap: float) -> int:
@@ -78,7 +81,7 @@ class Threads:
         self._begun: dict[int, list[tuple[float, int, float | None]]] = {}
 
     def note(self, track: Track) -> None:
-        """Note which thread each message is likely of, from a track's posterior."""
+        """Note which call each message is likely of, from a track's posterior."""
         for unit, place in track.starts.items():
             call = track.best(unit, 0.5)
             place.call = None if call is None else track.calls[call]
@@ -100,17 +103,15 @@ class Threads:
         """Count the cases of pairings that hold, and of those near them that do not."""
         for track in tracks:
             table = models[track.direction].delays.table
-            posterior, band = track.posterior, track.band
             for unit in track.of_messages:
-                row, low = posterior.rows[unit], band.lows[unit]
+                row, low, time = track.posterior.rows[unit], track.band.lows[unit], track.unit_times[unit]
                 for clue, cases in self._cases(track, unit):
                     true, false = self._clues[clue].true, self._clues[clue].false
                     for k, case in enumerate(cases):
                         mass = row[k + 1]
+                        timely = _UNTIMELY + _TIMELY * table[place_of(time, track.call_times[low + k])]
                         true[case] += mass
-                        false[case] += (1.0 - mass) * min(
-                            1.0, 0.05 + 30.0 * table[place_of(track.unit_times[unit], track.call_times[low + k])]
-                        )
+                        false[case] += (1.0 - mass) * min(1.0, timely)
         for clue_ in self._clues:
             clue_.teach()
 

@@ -7,6 +7,8 @@ that, so that nothing is left of it however the process ends.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
@@ -22,6 +24,9 @@ from pcapng_utils.net.flow import Endpoint
 
 _JSON: Final = msgspec.json.Encoder()
 _NUMBER_SHIFT: Final = 48
+_SENT: Final = 1 << 30
+"""Bytes that the system is asked to copy at once."""
+_NOT_MADE_FOR_THAT: Final = {errno.EINVAL, errno.ENOSYS, errno.ENOTSOCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 _PLACE: Final = (1 << _NUMBER_SHIFT) - 1
 
 
@@ -148,6 +153,28 @@ class Spool:
             piece = self._at(blob.offset + done).read(min(piece_size, blob.length - done))
             done += len(piece)
             yield piece
+
+    def send_blob(self, blob: Blob, descriptor: int) -> int:
+        """Have the system copy a blob to an open file; returns how many of its bytes it did, which may be none where
+        systems or files are not made for that.
+
+        Raises OSError as writing does."""
+        if not hasattr(os, "sendfile"):
+            return 0
+        source = self._at(blob.offset)
+        source.flush()
+        done = 0
+        try:
+            while done < blob.length:
+                place = (blob.offset & _PLACE) + done
+                sent = os.sendfile(descriptor, source.fileno(), place, min(blob.length - done, _SENT))
+                if not sent:
+                    break
+                done += sent
+        except OSError as error:
+            if error.errno not in _NOT_MADE_FOR_THAT:
+                raise
+        return done
 
     def append(self, entry: Entry) -> int:
         """Store an entry; returns its ordinal (0, 1, ... in the order of completion)."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import msgspec
 
+from pcapng_utils.har.body import Blob
 from pcapng_utils.har.spool import Spool, StoredEntry
 from pcapng_utils.har.timings import timing
 
 _ENTRY_DEPTH: Final = 3
+_LARGE: Final = 1 << 16
+"""Bytes that are worth a call of the system of their own."""
 
 
 class Annotations(msgspec.Struct):
@@ -24,6 +27,16 @@ class Annotations(msgspec.Struct):
     """For each of `_webSocketMessages`, in order; may be shorter."""
 
 
+class Waiting(NamedTuple):
+    """A part of an entry that waits in the spool: the inside of a JSON string."""
+
+    spool: Spool
+    blob: Blob
+
+
+Piece = bytes | Waiting
+
+
 class HarWriter:
     """Writes one HAR document to `out`; `log` and `lists` come first, then the entries.
 
@@ -31,6 +44,7 @@ class HarWriter:
     """
 
     def __init__(self, out: BinaryIO, *, indent: int = 2, ensure_ascii: bool = False) -> None:
+        self._out = out
         self._write = out.write
         self._indent = indent
         # A character may be cut by the pieces a body is read in.
@@ -40,7 +54,7 @@ class HarWriter:
         self,
         log: dict[str, Any],
         lists: Mapping[str, Iterable[dict[str, Any]]],
-        entries: Iterable[Iterable[bytes]],
+        entries: Iterable[Iterable[Piece]],
         after: Mapping[str, Iterable[dict[str, Any]]] | None = None,
     ) -> None:
         """`log`: small members; `lists`: members that are written item by item; `entries`: each as pieces of JSON;
@@ -63,8 +77,8 @@ class HarWriter:
             self._write_items(name, items, deeper)
         self._write(newline + b"}\n}\n")
 
-    def entry(self, spool: Spool, stored: StoredEntry, *, first: bool, late: Annotations) -> Iterator[bytes]:
-        """The JSON of an entry, in pieces; bodies that wait in the spool are read a piece at a time."""
+    def entry(self, spool: Spool, stored: StoredEntry, *, first: bool, late: Annotations) -> Iterator[Piece]:
+        """The JSON of an entry, in pieces."""
         times = timing(stored.timeline, stored.opening if first else None)
         skeleton = b"".join(
             (
@@ -85,7 +99,7 @@ class HarWriter:
         for marker, blob in stored.blobs:
             before, _, rest = rest.partition(marker)
             yield before + b'"'
-            yield from spool.read_blob(blob)
+            yield Waiting(spool, blob)
             yield b'"'
         yield rest
 
@@ -94,7 +108,7 @@ class HarWriter:
         self._write(newline + msgspec.json.encode(name) + b": ")
         self._write_list(([self._formatted(msgspec.json.encode(item), _ENTRY_DEPTH)] for item in items), newline)
 
-    def _write_list(self, items: Iterable[Iterable[bytes]], newline: bytes) -> None:
+    def _write_list(self, items: Iterable[Iterable[Piece]], newline: bytes) -> None:
         item_line = newline + b" " * self._indent
         separator = b"[" + item_line
         for item in items:
@@ -109,8 +123,26 @@ class HarWriter:
             return json
         return msgspec.json.format(json, indent=self._indent).replace(b"\n", b"\n" + b" " * (self._indent * depth))
 
-    def put(self, piece: bytes) -> None:
-        """Write a piece of JSON."""
+    def put(self, piece: Piece) -> None:
+        """Write a piece of JSON; of what waits in the spool, little at a time."""
+        if isinstance(piece, Waiting):
+            done = self._send(piece) if self._decoder is None and piece.blob.length >= _LARGE else 0
+            offset, length = piece.blob
+            for part in piece.spool.read_blob(Blob(offset + done, length - done)):
+                self._put(part)
+        else:
+            self._put(piece)
+
+    def _send(self, piece: Waiting) -> int:
+        """Let the system copy what needs no change, if this is a file."""
+        try:
+            descriptor = self._out.fileno()
+        except (AttributeError, OSError):
+            return 0
+        self._out.flush()
+        return piece.spool.send_blob(piece.blob, descriptor)
+
+    def _put(self, piece: bytes) -> None:
         if self._decoder is not None and not piece.isascii():
             piece = self._decoder.decode(piece).encode("ascii", "json-escape")
         self._write(piece)

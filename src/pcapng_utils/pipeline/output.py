@@ -9,7 +9,7 @@ import msgspec
 
 from pcapng_utils.har.problems import ProblemLog
 from pcapng_utils.har.spool import Spool, StoredConnection, StoredEntry
-from pcapng_utils.har.writer import Annotations, HarWriter
+from pcapng_utils.har.writer import Annotations, HarWriter, Piece
 from pcapng_utils.net.flow import Endpoint
 from pcapng_utils.net.names import Names
 from pcapng_utils.pipeline.examining import examine
@@ -87,7 +87,7 @@ class Output:
             }
             yield self._examination.connection(row)
 
-    def _entries(self, writer: HarWriter) -> Iterator[Iterator[bytes]]:
+    def _entries(self, writer: HarWriter) -> Iterator[Iterator[Piece]]:
         for first, stored, late in self._examined():
             yield writer.entry(self._spool, stored, first=first, late=late)
 
