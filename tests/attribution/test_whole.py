@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pcapng_utils.attribution.sites import responsible_frame
 from pcapng_utils.pcapng_to_har import pcapng_to_har
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "experiment"
@@ -72,6 +73,23 @@ def test_the_stack_is_that_of_the_call(log: Log) -> None:
         request = entry["request"]
         stack = RECORDS[request["_attribution"]["operations"][0]]["data"]["stack"]
         assert [frame["class"] for frame in request["_stacktrace"]["stack"]] == [frame["class"] for frame in stack]
+
+
+def test_the_next_best_are_named_by_their_code(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(EXAMPLE, tmp_path / "experiment"))
+    kept = [record for number, record in enumerate(RECORDS) if number % 4]
+    (folder / "socket_trace.json").write_text(json.dumps(kept))
+    named = [
+        other
+        for entry in converted(folder, tmp_path / "out.har")["entries"]
+        for side in ("request", "response")
+        for other in entry[side]["_attribution"]["alternatives"]
+    ]
+    assert named
+    for other in named:
+        frame = responsible_frame(kept[other["operation"]]["data"]["stack"])
+        assert frame is not None
+        assert other["code"] == f"{frame['class']}.{frame['method']}"
 
 
 def test_the_clock_is_found_though_experiment_json_says_otherwise(log: Log) -> None:

@@ -84,6 +84,12 @@ def responsible_frame(
     return None
 
 
+def frame_name(frame: Mapping[str, Any]) -> str:
+    """Class and method of a frame as logged (`method`) or as exported (`method` with its class)."""
+    name, method = frame["class"], frame.get("method") or ""
+    return f"{name}.{method.removeprefix(name + '.')}" if method else str(name)
+
+
 def kind_by_name(frames: Iterable[Frame]) -> UnitKind:
     """What the names in a stack suggest was sent; NONE where they suggest nothing."""
     for frame in frames:

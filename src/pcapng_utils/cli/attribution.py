@@ -63,7 +63,7 @@ class _Request:
     code: str
     confidence: float | None
     shared: int
-    alternatives: tuple[tuple[int | None, float], ...]
+    alternatives: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class _Group:
 
 
 def _requests(entries: Sequence[dict[str, Any]], prefixes: tuple[str, ...]) -> Iterator[_Request]:
-    from pcapng_utils.attribution.sites import responsible_frame
+    from pcapng_utils.attribution.sites import frame_name, responsible_frame
 
     for entry in entries:
         request = entry["request"]
@@ -90,19 +90,17 @@ def _requests(entries: Sequence[dict[str, Any]], prefixes: tuple[str, ...]) -> I
             url=request["url"],
             host=request["url"].partition("://")[2].partition("/")[0],
             size=max(request["headersSize"], 0) + max(request["bodySize"], 0),
-            code=_name(frame) if frame else ("(system)" if trace and trace["stack"] else NOBODY),
+            code=frame_name(frame) if frame else ("(system)" if trace and trace["stack"] else NOBODY),
             confidence=chosen.get("confidence"),
             shared=len(chosen.get("shared") or ()),
-            alternatives=tuple(
-                (other.get("operation"), other.get("confidence", 0.0)) for other in chosen.get("alternatives") or ()
-            ),
+            alternatives=tuple(map(_alternative, chosen.get("alternatives") or ())),
         )
 
 
-def _name(frame: Any) -> str:
-    method = frame.get("method") or ""
-    name = frame["class"]
-    return f"{name}.{method.removeprefix(name + '.')}" if method else str(name)
+def _alternative(other: dict[str, Any]) -> str:
+    """Whose call it may have been instead; where only the system's frames are known, which."""
+    code = other.get("code") or f"call {other.get('operation')}"
+    return f"{code} ({other.get('confidence', 0.0):.2f})"
 
 
 def _is_doubtful(request: _Request) -> bool:
@@ -160,7 +158,7 @@ def _listing(requests: Sequence[_Request]) -> str:
             "-" if request.confidence is None else f"{request.confidence:.3f}",
             request.code,
             str(request.shared) if request.shared else "",
-            ", ".join(f"call {call} ({confidence:.2f})" for call, confidence in request.alternatives),
+            ", ".join(request.alternatives),
         )
         for request in requests
     ]

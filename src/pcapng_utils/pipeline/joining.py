@@ -92,7 +92,7 @@ class JoinedTrace:
             exported = answer
         else:
             operation = answer.operation
-            exported = export_attribution(answer)
+            exported = export_attribution(answer, self._log)
         added: dict[str, Any] = {"_attribution": exported}
         if operation is not None:
             added["_stacktrace"] = export_stacktrace(self._log.record(operation))
