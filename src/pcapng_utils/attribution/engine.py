@@ -116,28 +116,29 @@ class Engine:
     def finish(self, pairs: Sequence[tuple[Track, Track]]) -> Iterator[tuple[Track, Track]]:
         """Align all tracks with what was learnt, and yield them by flow. A posterior lives until the next is asked."""
         self._threads.forget()
-        doubtful = []
+        doubtful: list[tuple[Track, Track]] = []
         for pair in pairs:
             for track in pair:
                 track.factors.clear()
                 self._set_band(track)
                 self._align(track, learning=False)
                 self._threads.note(track)
-            if all(track.is_sure(_SURE) for track in pair):
+            doubts = [track for track in pair if not track.is_sure(_SURE)]
+            if not doubts:
                 yield pair
             else:
                 doubtful.append(pair)
-            for track in pair:
+            for track in doubts or pair:
                 track.forget()
         self._threads.ready()
         for pair in doubtful:
             # Reads first: they follow from the writes, and what is doubtful about these may follow from them.
-            writes, reads = pair
-            for track in (reads, writes, reads):
-                self._threads.apply(track)
-                self._align(track, learning=False)
-                if track.direction == SERVER:
-                    self._threads.note(track)
+            for track in reversed(pair):
+                if not track.posterior.rows:
+                    self._threads.apply(track)
+                    self._align(track, learning=False)
+                    if track.direction == SERVER:
+                        self._threads.note(track)
             yield pair
             for track in pair:
                 track.forget()
