@@ -31,7 +31,7 @@ _PART: Final = 50
 _AGREES: Final = 15.0
 _SNAP: Final = 300
 """Calls around a step's estimated place among which the leap itself is looked for."""
-_STEPS: Final = 3
+STEPS: Final = 3
 """Times that a clock may have been set."""
 _CLEAR: Final = 0.85
 """A clock that explains such a share of the calls is clear of others."""
@@ -39,7 +39,7 @@ _WORTH: Final = 0.01
 """Share of the calls that a clock that was set must explain beyond what the best of the others does."""
 _APART: Final = 25.0
 """Clocks nearer to each other, in ms, lead to one alignment."""
-_SET: Final = 200.0
+SET: Final = 200.0
 """By less, in ms, a clock is not set."""
 
 
@@ -112,7 +112,7 @@ def _eligible(flows: Sequence[Voters], clocks: Sequence[Clock]) -> list[Clock]:
     support = [[_support(flow.units, call, clock) for _, call, flow in calls] for clock in clocks]
     far: list[int] = []
     for index, clock in enumerate(clocks):
-        if all(abs(clock.offset - clocks[other].offset) > _SET for other in far):
+        if all(abs(clock.offset - clocks[other].offset) > SET for other in far):
             far.append(index)
     explained = [sum(map(bool, votes)) for votes in support]
     best = max(explained)
@@ -160,7 +160,7 @@ def _best_courses(sums: Sequence[Sequence[int]]) -> list[list[int]]:
     """For each number of changes from 1 on, the clock in force in each part of the best course."""
     clocks = range(len(sums[0]))
     none = float("-inf")
-    scores = [[float(votes) for votes in sums[0]]] + [[none for _ in clocks] for _ in range(_STEPS)]
+    scores = [[float(votes) for votes in sums[0]]] + [[none for _ in clocks] for _ in range(STEPS)]
     origins: list[list[list[int]]] = []
     for votes in sums[1:]:
         best = [max(clocks, key=row.__getitem__) for row in scores]
@@ -240,7 +240,7 @@ def _peaks(votes: list[tuple[float, float, float]], width: float) -> list[float]
     scores = {place: count + bins.get(place + 1, 0.0) for place, count in bins.items()}
     ranked = sorted(scores, key=lambda place: (-scores[place], place))
     near = _first_apart(ranked, 1)
-    far = _first_apart(ranked, int(_SET // width) + 1)
+    far = _first_apart(ranked, int(SET // width) + 1)
     return [place * width for place in dict.fromkeys([*near, *far])]
 
 

@@ -99,8 +99,17 @@ class _Window(NamedTuple):
 
 
 def place_of(origin: float, time: float) -> int:
-    """Where in a table the delay is that lies between a call and a moment."""
+    """Where in a table the delay is counted that lies between a call and a moment: whole ms, cut off towards 0."""
     return min(max(int(origin - time) + REACH, 0), SIZE - 1)
+
+
+def places_of(origin: float, times: Sequence[float]) -> list[int]:
+    """Where in a table the delays of calls, in the order of their times, are looked up."""
+    offset = origin + REACH
+    places = [int(offset - time) for time in times]
+    if places and (places[0] >= SIZE or places[-1] < 0):
+        return [min(max(place, 0), SIZE - 1) for place in places]
+    return places
 
 
 def _mirror(counts: dict[int, float]) -> dict[int, float]:

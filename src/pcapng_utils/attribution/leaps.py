@@ -10,12 +10,10 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-_LEAST: Final = 200.0
-"""By less, in ms, a clock is not set."""
+from pcapng_utils.attribution.clock import SET, STEPS
+
 _NEAR: Final = 40
 """Rows within which leaps are one: records of several threads overtake one another a little."""
-_MOST: Final = 3
-"""Times that a clock may have been set; if there seem to be more, it is something else."""
 
 
 def longest_pause(units: Iterable[float]) -> float:
@@ -30,12 +28,12 @@ def leaps(rows: Sequence[int], times: Sequence[float], pause: float) -> tuple[tu
     place = -_NEAR
     for index, (before, row) in enumerate(pairwise(rows)):
         leap = times[row] - times[before]
-        if -_LEAST <= leap <= pause + _LEAST:
+        if -SET <= leap <= pause + SET:
             continue
         if found and index - place < _NEAR:
             found[-1] = found[-1][0], found[-1][1] + leap
         else:
             found.append((row, leap))
         place = index
-    found = [(row, leap) for row, leap in found if abs(leap) > _LEAST]
-    return tuple(found) if len(found) <= _MOST else ()
+    found = [(row, leap) for row, leap in found if abs(leap) > SET]
+    return tuple(found) if len(found) <= STEPS else ()

@@ -7,7 +7,7 @@ from typing import Final
 from pcapng_utils.attribution.align import Posterior
 from pcapng_utils.attribution.delays import Delays, place_of
 from pcapng_utils.attribution.kinds import KIND_CLASSES, MESSAGES, joint_guess
-from pcapng_utils.attribution.model import WIDE, Model
+from pcapng_utils.attribution.model import WAITING, WIDE, Model
 from pcapng_utils.attribution.tracks import RESOLUTION, STATES, Track
 from pcapng_utils.layers import CLIENT
 
@@ -15,8 +15,6 @@ from pcapng_utils.layers import CLIENT
 _CHANCE: Final = 1.0
 #: Smallest share of calls that are not what is usual.
 _LEAST: Final = 2e-5
-#: Share of the reads that are logged when they begin to wait: a guess that counts as a few of them.
-_WAITING: Final = 0.2
 
 
 class Learner:
@@ -144,7 +142,7 @@ class Learner:
             for site, delays in self._by_site.items():
                 delays.learn(self.delays.table, self.delays.later, 40.0)
                 model.site_delays[site] = delays
-            model.waiting = (self._reads_waiting + 4 * _WAITING) / (self._reads_seen + 4)
+            model.waiting = (self._reads_waiting + 4 * WAITING) / (self._reads_seen + 4)
         if delays_alone:
             return
         model.lift = model.lift_of(self._kinds)

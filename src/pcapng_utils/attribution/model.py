@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from pcapng_utils.attribution.align import Weights
-from pcapng_utils.attribution.delays import REACH, SIZE, Delays, wide
+from pcapng_utils.attribution.delays import Delays, places_of, wide
 from pcapng_utils.attribution.kinds import KIND_CLASSES, KINDS, joint_guess
 from pcapng_utils.attribution.tracks import RESOLUTION, STATES, Track
 from pcapng_utils.layers import CLIENT, UnitKind
@@ -35,7 +35,7 @@ _SOME: Final = 3e-3
 _STRICT: Final = 0.02
 
 #: Share of the reads that are logged when they begin to wait, before anything is known of it.
-_WAITING: Final = 0.2
+WAITING: Final = 0.2
 
 Habit = Literal["any", "one a unit", "first fails"]
 
@@ -54,7 +54,7 @@ class Model:
         self.delays.learn(density, cumulative, 1.0)
         self.site_delays: dict[int, Delays] = {}
         self.early = self.late = WIDE
-        self.waiting = _WAITING
+        self.waiting = WAITING
         """Share of the reads that are logged when they begin to wait for a unit, not when it has come."""
         self.first_background = BACKGROUND
         """Density, per ms, of the first reads after a write that fetch nothing: they are made because of the write."""
@@ -187,12 +187,12 @@ class _Matches:
         """Of a unit and each call of a half-open range."""
         track = self._track
         row = self._lift[track.kinds[unit]]
-        offset = track.unit_times[unit] + REACH
+        time = track.unit_times[unit]
         if track.since:
             densities = self._read_densities(unit, low, high)
         else:
-            calls = track.call_times[low:high]
-            densities = [table[int(offset - call)] for table, call in zip(self._tables[low:high], calls, strict=True)]
+            places = places_of(time, track.call_times[low:high])
+            densities = [table[place] for table, place in zip(self._tables[low:high], places, strict=True)]
         weights = [
             density * row[site] * worth
             for density, site, worth in zip(densities, track.sites[low:high], self._worth[low:high], strict=True)
@@ -200,7 +200,7 @@ class _Matches:
         if track.seconds:
             seconds = track.seconds
             weights = [
-                weight if seconds[call] < 0 else weight * self._second(call, offset)
+                weight if seconds[call] < 0 else weight * self._second(call, time)
                 for call, weight in enumerate(weights, low)
             ]
         factors = track.factors.get(unit)
@@ -214,25 +214,17 @@ class _Matches:
         """Of a read: it was logged when the unit had come, or when one began to wait for it."""
         track, waiting = self._track, self._model.waiting
         calls, tables = track.call_times[low:high], self._tables[low:high]
-        came = _places(track.unit_times[unit] + REACH, calls)
-        begun = _places(track.since[unit] + REACH, calls)
+        came = places_of(track.unit_times[unit], calls)
+        begun = places_of(track.since[unit], calls)
         ready = 1.0 - waiting
         return [
             ready * table[place] + waiting * table[before]
             for table, place, before in zip(tables, came, begun, strict=True)
         ]
 
-    def _second(self, call: int, offset: float) -> float:
+    def _second(self, call: int, time: float) -> float:
         track, model = self._track, self._model
         second = track.second_times[call]
         delays = model.site_delays.get(track.second_sites[call], model.delays)
         table = delays.later if second - track.call_times[call] < 1 else delays.table
-        return table[min(max(int(offset - second), 0), SIZE - 1)]
-
-
-def _places(offset: float, calls: Sequence[float]) -> list[int]:
-    """Where in a table the delays of calls, ascending, are."""
-    places = [int(offset - call) for call in calls]
-    if places and (places[0] >= SIZE or places[-1] < 0):
-        return [min(max(place, 0), SIZE - 1) for place in places]
-    return places
+        return table[places_of(time, (second,))[0]]
