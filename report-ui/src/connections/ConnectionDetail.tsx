@@ -1,10 +1,10 @@
-import { useEffect } from "preact/hooks";
 import type { Report } from "../data/report";
 import { hrefOf } from "../data/route";
 import { openItem } from "../data/store";
 import type { Certificate, Connection, ConnectionRow } from "../data/types";
 import { bytes, count, duration, moment, oneLine, plural } from "../format/text";
 import { CopyButton, Data, Facts } from "../ui/basics";
+import { useEscape } from "../ui/escape";
 import { Loaded, useLoaded } from "../ui/loading";
 import { Read } from "./Connections";
 
@@ -20,11 +20,7 @@ export function ConnectionDetail({
   onClose: () => void;
 }) {
   const state = useLoaded(() => openItem<Connection>(row.at), [row]);
-  useEffect(() => {
-    const close = (event: KeyboardEvent) => event.key === "Escape" && onClose();
-    document.addEventListener("keydown", close);
-    return () => document.removeEventListener("keydown", close);
-  }, [onClose]);
+  useEscape(onClose);
   const seen = report.exchanges.filter((exchange) => exchange.connection === row.id).length;
   return (
     <article class="detail" aria-labelledby="connection-heading">

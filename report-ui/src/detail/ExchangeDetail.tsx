@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { openContent, requestContent } from "../data/body";
 import { companyOf } from "../data/labels";
 import { colourOf, type Exchange, type Report } from "../data/report";
@@ -10,6 +10,7 @@ import { curlOf } from "../format/curl";
 import { count, duration, moment, oneLine } from "../format/text";
 import { Confidence, CopyButton, Data, Facts, Swatch, type Tab, Tabs } from "../ui/basics";
 import { Boundary } from "../ui/boundary";
+import { useEscape } from "../ui/escape";
 import { Loaded, useLoaded } from "../ui/loading";
 import { CodeView } from "./CodeView";
 import { Conversation } from "./Conversation";
@@ -29,11 +30,7 @@ interface Props {
 
 export function ExchangeDetail({ report, exchange, onClose, onPrevious, onNext }: Props) {
   const state = useLoaded(() => openItem<Entry>(exchange.at), [exchange]);
-  useEffect(() => {
-    const close = (event: KeyboardEvent) => event.key === "Escape" && onClose();
-    document.addEventListener("keydown", close);
-    return () => document.removeEventListener("keydown", close);
-  }, [onClose]);
+  useEscape(onClose);
   return (
     <article class="detail" aria-labelledby="detail-heading">
       <header class="detail-head">
