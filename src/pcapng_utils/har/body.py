@@ -151,14 +151,17 @@ def _json_inside(text: str) -> bytes:
 
 
 def _base64_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Base64 of pieces of any length as if they were one."""
-    rest = b""
+    """Base64 of pieces of any length as if they were one, in large pieces: those of a body are as short as records."""
+    waiting: list[bytes] = []
+    size = 0
     for piece in pieces:
-        data = rest + piece if rest else piece
-        whole = len(data) - len(data) % 3
-        rest = data[whole:]
-        view = memoryview(data)
-        for start in range(0, whole, _BASE64_PIECE):
-            yield pybase64.b64encode(view[start : min(start + _BASE64_PIECE, whole)])
-    if rest:
-        yield pybase64.b64encode(rest)
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _BASE64_PIECE:
+            data = memoryview(b"".join(waiting))
+            whole = size - size % 3
+            for start in range(0, whole, _BASE64_PIECE):
+                yield pybase64.b64encode(data[start : min(start + _BASE64_PIECE, whole)])
+            waiting, size = [bytes(data[whole:])], size - whole
+    if size:
+        yield pybase64.b64encode(b"".join(waiting))
