@@ -8,6 +8,7 @@ how often, and one example of both values. docs/differences.md explains each.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections import Counter, defaultdict
@@ -42,10 +43,15 @@ class Comparison:
             difference.example = difference.example or f"{where}: {_short(theirs)} | {_short(ours)}"
 
 
-def main(paths: list[str]) -> int:
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Hold a HAR of ours against one of pcapng-utils 1.1, field by field.")
+    parser.add_argument("hars", nargs="+", type=Path, metavar="THEIRS.har OURS.har", help="pairs of files")
+    hars: list[Path] = parser.parse_args().hars
+    if len(hars) % 2:
+        parser.error("pairs of files were expected: theirs, then ours")
     comparison = Comparison()
-    for theirs, ours in zip(paths[::2], paths[1::2], strict=True):
-        compare(json.loads(Path(theirs).read_bytes())["log"], json.loads(Path(ours).read_bytes())["log"], comparison)
+    for theirs, ours in zip(hars[::2], hars[1::2], strict=True):
+        compare(json.loads(theirs.read_bytes())["log"], json.loads(ours.read_bytes())["log"], comparison)
     print(f"{comparison.pairs} pairs; theirs alone {comparison.theirs_alone}, ours alone {comparison.ours_alone}")
     for path, difference in sorted(comparison.differences.items()):
         print(f"{path}: {difference.count} of {comparison.fields[path]}\n    {difference.example}")
@@ -86,4 +92,4 @@ def _short(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -112,10 +112,21 @@ LOGS = ("socket_trace.json", "aes_info.json")
 
 
 @pytest.mark.parametrize("name", LOGS)
-@pytest.mark.parametrize("text", ["no json", '{"a": 1}', "[1, 2, 3]", "\x00\x01", '"text"'])
-def test_a_log_of_the_phone_that_is_none(folder: Path, name: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("no json\nat all", "the text no json."),
+        ('{"a": 1}', 'the text {"a": 1}.'),
+        ("[1, 2, 3]", "the text [1, 2, 3]."),
+        ("\x00\x01", "no text at all."),
+        ('"text"', 'the text "text".'),
+        ("\u20ac" * 30, f"the text {'€' * 13}."),
+    ],
+)
+def test_a_log_of_the_phone_that_is_none(folder: Path, name: str, text: str, found: str) -> None:
     (folder / name).write_text(text)
-    assert name in refused("convert", folder)
+    said = refused("convert", folder)
+    assert name in said and said.endswith(f"expected a JSON array of objects, found {found}\n"), said
     assert not (folder / "traffic.har").exists()
 
 

@@ -204,6 +204,7 @@ def test_streamed_lines_that_filters_left_out_are_counted(folder: Path) -> None:
         ["-o", "/"],
         ["-o", "/no/such/folder/x.har"],
         ["--no-such-option"],
+        ["--stream", "-sf", "socket_trace.json"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(folder: Path, options: list[str]) -> None:

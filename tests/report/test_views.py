@@ -58,6 +58,12 @@ class TestOverview:
         page.get_by_role("list", name="In numbers").get_by_role("link", name="exchanges with identifiers").click()
         expect(page.locator(".count")).to_have_text("36 of 71 exchanges")
 
+    def test_what_a_cipher_log_opened_is_counted_where_there_is_one(self, opened: Open) -> None:
+        for name, tiles in (("everything", 1), ("long", 0)):
+            numbers = opened(name).get_by_role("list", name="In numbers")
+            expect(numbers.get_by_text("exchanges", exact=True)).to_be_visible()
+            expect(numbers.get_by_text("bodies decrypted")).to_have_count(tiles)
+
     def test_how_many_attributions_are_unsure_leads_to_them(self, opened: Open) -> None:
         page = opened()
         tile = page.get_by_role("list", name="In numbers").get_by_role("link", name="of them unsure")

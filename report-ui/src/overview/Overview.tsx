@@ -61,6 +61,8 @@ function LeftOut({ report }: { report: Report }) {
 
 /** The filter for those whose code is likely, and no more. */
 const UNSURE = "0.5 to 0.9";
+/** What the digest of the cipher log goes by. */
+const CIPHER_LOG = "pirogue_decryption";
 
 interface Tile {
   value: string;
@@ -85,6 +87,12 @@ function Numbers({ report }: { report: Report }) {
       })}
     </ul>
   );
+}
+
+/** Whether a cipher log was at hand, by the digests of what a HAR was enriched with. */
+function hasCipherLog(report: Report): boolean {
+  const metadata = Object.entries(report.index.creator._metadata ?? {});
+  return metadata.some(([name, digests]) => name.startsWith("enrichment_files_") && CIPHER_LOG in Object(digests));
 }
 
 function tilesOf(report: Report): Tile[] {
@@ -126,7 +134,7 @@ function tilesOf(report: Report): Tile[] {
       href: unsure ? hrefOf({ view: "exchanges", filter: { confidence: UNSURE } }) : undefined,
     },
     { value: bytes(sent), label: "sent", note: `${bytes(received)} received` },
-    {
+    (decrypted > 0 || hasCipherLog(report)) && {
       value: count(decrypted),
       label: "bodies decrypted",
       note: "by the cipher log",

@@ -17,6 +17,8 @@ _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', r
 _FIRST_KEY: Final = re.compile(rb'\s*\{\s*("(?:[^"\\]|\\.){1,64}")\s*:')
 SEPARATORS: Final = b" \t\r\n,"
 _BOM: Final = b"\xef\xbb\xbf"
+_SHOWN: Final = 40
+"""Bytes of something else that a message shows."""
 
 
 class NotAnArrayError(ValueError):
@@ -37,6 +39,12 @@ class Block(NamedTuple):
         ends = [*self.starts[1:], len(self.data)]
         for start, end in zip(self.starts, ends, strict=True):
             yield self.offset + start, self.data[start:end].rstrip(SEPARATORS)
+
+
+def _described(data: bytes) -> str:
+    """What a file begins with that is something else, for people."""
+    first = data[:_SHOWN].partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r\ufffd")
+    return f"the text {first}" if first.isprintable() else "no text at all"
 
 
 def balanced_objects(text: bytes) -> Iterator[tuple[int, int]]:
@@ -101,7 +109,7 @@ class ArrayReader:
         if not body:
             return False
         if body[:1] != b"[" or body[1:].lstrip()[:1] not in (b"{", b"]", b""):
-            raise NotAnArrayError(f"expected a JSON array of objects, found {body[:40]!r}")
+            raise NotAnArrayError(f"expected a JSON array of objects, found {_described(body)}")
         self._begun = True
         self._drop(len(head) - len(body) + 1)
         if first := _FIRST_KEY.match(self._buffer):

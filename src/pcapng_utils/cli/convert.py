@@ -182,6 +182,8 @@ def convert(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--min-confidence {arguments.min_confidence}: a probability, from 0 to 1, was expected.")
     if arguments.jobs < 1:
         raise UsageError(f"--jobs {arguments.jobs}: a number of processes was expected, 1 at least.")
+    if arguments.stream and arguments.socket_operations_file:
+        raise UsageError("--stream attributes nothing, which takes whole connections: leave out -sf, or --stream.")
     if arguments.max_memory < LEAST:
         raise UsageError(f"--max-memory {arguments.max_memory}: {LEAST // 1_000_000}M at least.")
     options = replace(

@@ -38,7 +38,7 @@ class ContentDecryption(HarEnrichment):
             try:
                 return CipherLog.read(file)
             except ValueError as error:
-                raise ValueError(f"{self.input_data_file}: a cipher log was expected: {error}") from None
+                raise ValueError(f"{self.input_data_file}: not a cipher log: {error}") from None
 
     def has_data(self) -> bool:
         return bool(self.log.calls or self.log.keys or self.log.malformed or self.log.truncated)
