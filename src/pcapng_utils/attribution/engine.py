@@ -27,6 +27,8 @@ _LATE_ROUNDS: Final = 2
 _STRICT_ROUNDS: Final = 2
 #: Growth of the log-likelihood in a round, as a share of it, that is not worth another one.
 _SETTLED: Final = 0.01
+#: That every other read fails is only believed if it explains so much more, as a share: it says least of each read.
+_MARGIN: Final = 0.1
 #: Share of the reads that another like them must follow for reads that fail to be looked for.
 _TRIED: Final = 0.2
 #: A message whose call is at least so probable is in no doubt.
@@ -109,6 +111,8 @@ class Engine:
             model.lose(self.models[CLIENT].loss)
             for turn in range(_EARLY_ROUNDS):
                 likelihood = self._round(tracks, delays_alone=habit == "one a unit" and not turn)
+            if habit == "first fails":
+                likelihood -= _MARGIN * abs(highest)
             if likelihood > highest:
                 best, highest = model, likelihood
         self.models[SERVER] = best
