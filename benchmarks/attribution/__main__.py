@@ -76,9 +76,8 @@ def _lines(results: report.Results, scenarios: list[Scenario], seeds: SeedSet, t
         "clocks agree.",
         "",
         "Right is, of the clients with threads, a call of the code that sent the request (or read the response). The "
-        "clients of asyncio make all their calls from one thread and one stack, whichever request it is, so each of "
-        "these calls names the same code; right is then the very call, which is more than what was asked, and no "
-        "demand is made of it.",
+        "clients of asyncio make all their calls from one thread and one stack, whatever is sent: right is then the "
+        "very call, by its place in the trace.",
         "",
         *report.scenario_table(results, scenarios),
         "",
@@ -116,8 +115,6 @@ def _lines(results: report.Results, scenarios: list[Scenario], seeds: SeedSet, t
         *report.group_table(results, scenarios),
         "",
         "## Demands",
-        "",
-        "Of the clients with threads.",
         "",
         *(f"- {'met' if good else '**not met**'}: {text}" for good, text in verdicts),
     ]

@@ -14,8 +14,8 @@ from benchmarks.attribution.trial import Trial
 Results = Mapping[str, Sequence[tuple[Scenario, Trial]]]
 """Trials, by the name of their load."""
 
-TELLING: Final = "threads"
-"""The clients whose stacks tell one request's code from another's: of these, demands are made."""
+CLIENTS: Final = ("threads", "asyncio")
+"""By what is right: with threads, any call of the code that sent the request; of one thread, the very call."""
 _ENOUGH: Final = 100
 _CALIBRATED: Final = 0.05
 
@@ -50,7 +50,7 @@ def scenario_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[
 
 def client_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
     """Alignment: right, by what the stacks can tell and by kind of message."""
-    columns = list(itertools.product((TELLING, "asyncio"), sorted(JUDGED, reverse=True)))
+    columns = list(itertools.product(CLIENTS, sorted(JUDGED, reverse=True)))
     yield "| scenario | " + " | ".join(f"{client}: {group}s" for client, group in columns) + " |"
     yield "| --- |" + " ---: |" * len(columns)
     for scenario in scenarios:
@@ -124,38 +124,45 @@ def calibration_table(tally: Tally) -> Iterator[str]:
 
 def verdicts(results: Results, scenarios: Sequence[Scenario]) -> Iterator[tuple[bool, str]]:
     """Each demand: whether it is met, and a sentence with what was found."""
-    for scenario in scenarios:
-        trials = _trials(results, scenario, TELLING)
-        ours = judged(trial.alignment for trial in trials)
-        for group in sorted(JUDGED, reverse=True) if scenario.right is not None else ():
-            one = of_group(group, (trial.alignment for trial in trials))
-            if one.present and scenario.right is not None:
-                share = one.share(one.right)
+    for client, scenario in itertools.product(CLIENTS, scenarios):
+        if trials := _trials(results, scenario, client):
+            for good, text in _verdicts(scenario, [trial.alignment for trial in trials]):
+                yield good, f"{client}, {scenario.name}{text}"
+    for client in CLIENTS:
+        for number, (count, right, confidence) in enumerate(ordered(results, client).tenths):
+            if count >= _ENOUGH:
+                off = right / count - confidence / count
                 yield (
-                    share >= scenario.right,
-                    f"{scenario.name}, {group}s: {_percent(share)} right, {_percent(scenario.right)} demanded",
+                    abs(off) <= _CALIBRATED,
+                    f"{client}, confidence from {number / 10:.1f}: right {off:+.3f} of the mean confidence, "
+                    f"within {_CALIBRATED} demanded",
                 )
-        asked = of_group("request", (trial.alignment for trial in trials))
-        if scenario.silent is not None and asked.missing:
+
+
+def _verdicts(scenario: Scenario, aligned: Sequence[Mapping[Group, Tally]]) -> Iterator[tuple[bool, str]]:
+    """The demands of one client in one scenario."""
+    for group in sorted(JUDGED, reverse=True) if scenario.right is not None else ():
+        one = of_group(group, aligned)
+        if one.present and scenario.right is not None:
+            share = one.share(one.right)
             yield (
-                asked.silent >= scenario.silent,
-                f"{scenario.name}: {_percent(asked.silent)} of the requests whose call is missing have no stack, "
-                f"{_percent(scenario.silent)} demanded",
+                share >= scenario.right,
+                f", {group}s: {_percent(share)} right, {_percent(scenario.right)} demanded",
             )
-        if scenario.wrong is not None:
-            yield (
-                ours.surely_wrong <= scenario.wrong,
-                f"{scenario.name}: {_percent(ours.surely_wrong)} of the answers given with 0.9 or more are wrong, "
-                f"at most {_percent(scenario.wrong)} demanded",
-            )
-    for number, (count, right, confidence) in enumerate(ordered(results, TELLING).tenths):
-        if count >= _ENOUGH:
-            off = right / count - confidence / count
-            yield (
-                abs(off) <= _CALIBRATED,
-                f"confidence from {number / 10:.1f}: right {off:+.3f} of the mean confidence, "
-                f"within {_CALIBRATED} demanded",
-            )
+    asked = of_group("request", aligned)
+    if scenario.silent is not None and asked.missing:
+        yield (
+            asked.silent >= scenario.silent,
+            f": {_percent(asked.silent)} of the requests whose call is missing have no stack, "
+            f"{_percent(scenario.silent)} demanded",
+        )
+    if scenario.wrong is not None:
+        wrong = judged(aligned).surely_wrong
+        yield (
+            wrong <= scenario.wrong,
+            f": {_percent(wrong)} of the answers given with 0.9 or more are wrong, "
+            f"at most {_percent(scenario.wrong)} demanded",
+        )
 
 
 def clock_lines(results: Results) -> Iterator[str]:

@@ -7,8 +7,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pcapng_utils.attribution.confidence import alike_but_idle, calibrated, of_an_answer, order_known
+from pcapng_utils.attribution.confidence import (
+    OF_READS,
+    OF_READS_ALONE,
+    OF_WRITES,
+    alike_but_idle,
+    calibrated,
+    of_an_answer,
+    order_known,
+)
 from pcapng_utils.attribution.operations import NO_STACK, OperationLog
+from pcapng_utils.attribution.threads import Threads
 from pcapng_utils.attribution.tracks import Track
 from pcapng_utils.attribution.views import Alternative, Attribution, FlowView
 from pcapng_utils.layers import CLIENT, SERVER
@@ -22,12 +31,15 @@ _SHARED: Final = 20
 
 
 class Answers:
-    def __init__(self, log: OperationLog, min_confidence: float, idle: Sequence[float], unordered: float) -> None:
+    def __init__(
+        self, log: OperationLog, min_confidence: float, idle: Sequence[float], unordered: float, threads: Threads
+    ) -> None:
         """`idle`: of reads in each state (`Track.states`), how often they fetch nothing; `unordered`: how far
         the file's order is none (`ordering.disorder`)."""
         self._idle = idle
         self._log = log
         self._min_confidence = min_confidence
+        self._threads = threads
         counts = Counter(log.stack_ids)
         few = max(8, len(log) // 100)
         self._telling = [counts[stack] <= few for stack in range(len(log.stacks))]
@@ -56,8 +68,7 @@ class Answers:
 
     def _answer(self, track: Track, writes: Track, unit: int, busy: set[int | None], sureness: float) -> Attribution:
         named = [
-            (calibrated(mass) * self._doubt(track, call, busy) * sureness, call)
-            for mass, call in self._groups(track, writes, unit)
+            (self._worth(track, call, mass, busy) * sureness, call) for mass, call in self._groups(track, writes, unit)
         ]
         named.sort(reverse=True)
         if (
@@ -87,12 +98,15 @@ class Answers:
             yield sum(mass for mass, _ in same), best
             masses = [item for item in masses if item not in same]
 
-    def _doubt(self, track: Track, call: int, busy: set[int | None]) -> float:
-        """What the alignment cannot know of a call, as a factor of its probability."""
+    def _worth(self, track: Track, call: int, mass: float, busy: set[int | None]) -> float:
+        """What the probability of a call is worth, with what the alignment cannot know."""
         known = order_known(track, call, self._log.threads, self._unordered)
-        if not self._is_telling(track.calls[call]):
-            known /= 1 + alike_but_idle(track, call, busy, self._idle)
-        return known
+        if track.direction == CLIENT:
+            return known * calibrated(mass, OF_WRITES)
+        if self._is_telling(track.calls[call]):
+            return known * calibrated(mass, OF_READS)
+        alike = alike_but_idle(track, call, busy, self._idle)
+        return known * calibrated(mass, OF_READS if alike else OF_READS_ALONE) / (1 + alike)
 
     def _same_code(self, track: Track, writes: Track, one: int, two: int) -> bool:
         """Whether two calls near each other are of the same code at the same work: then it does not matter which."""
@@ -102,8 +116,10 @@ class Answers:
             return False
         if log.stack_ids[a] == log.stack_ids[b]:
             return True
+        if track.direction == CLIENT:
+            return self._threads.of_one_request(a, b)
         # Of one answer, the headers and the body are read in different places, with no request in between.
-        return track.direction == SERVER and bisect_right(writes.call_times, track.call_times[one]) == bisect_right(
+        return bisect_right(writes.call_times, track.call_times[one]) == bisect_right(
             writes.call_times, track.call_times[two]
         )
 

@@ -20,16 +20,26 @@ _ALIKE: Final = 0.55
 _SIBLINGS: Final = 0.58
 """Where another call began to read an answer, how often it is of the chosen one's code: measured in the bench."""
 
-_MAP: Final = ((0.0, 0.0), (0.5, 0.5), (0.9, 0.9), (1.0, 0.998))
-"""Probability in the model, and what it was worth in the bench."""
+_Map = tuple[tuple[float, float], ...]
+"""Probabilities in the model, and what they were worth in the bench (development seeds)."""
+OF_WRITES: Final[_Map] = (
+    (0.0, 0.0), (0.5, 0.5), (0.75, 0.73), (0.855, 0.8), (0.928, 0.87), (0.968, 0.91), (0.988, 0.945), (0.995, 0.965),
+    (0.999, 0.99), (1.0, 0.999),
+)  # fmt: skip
+OF_READS: Final[_Map] = ((0.0, 0.0), (0.9, 0.9), (1.0, 0.998))
+"""Where stacks tell requests apart, or a neighbour that looks the same is counted (`alike_but_idle`)."""
+OF_READS_ALONE: Final[_Map] = (
+    (0.0, 0.0), (0.55, 0.42), (0.75, 0.48), (0.858, 0.64), (0.928, 0.79), (0.966, 0.9), (0.987, 0.975), (1.0, 0.998),
+)  # fmt: skip
+"""Where neither is so."""
 
 
-def calibrated(probability: float) -> float:
+def calibrated(probability: float, worths: _Map) -> float:
     """What a probability in the model is worth."""
-    for (low, low_worth), (high, high_worth) in pairwise(_MAP):
+    for (low, low_worth), (high, high_worth) in pairwise(worths):
         if probability <= high:
             return low_worth + (probability - low) / (high - low) * (high_worth - low_worth)
-    return _MAP[-1][1]
+    return worths[-1][1]
 
 
 def of_an_answer(probability: float) -> float:

@@ -44,7 +44,7 @@ class Engine:
         self.models = [Model(direction, names, SCALE) for direction in (CLIENT, SERVER)]
         self._first_background = max(BACKGROUND, 0.5 / (first_read + RESOLUTION)) if first_read else BACKGROUND
         self.models[SERVER].first_background = self._first_background
-        self._threads = Threads(callers)
+        self.threads = Threads(callers)
         self._turn = 0
         """Rounds in which writes alone were learnt."""
 
@@ -72,22 +72,22 @@ class Engine:
             self._round(few)
         for turn in range(_LATE_ROUNDS):
             self._round(tracks, with_threads=turn > 0)
-            self._threads.forget()
+            self.threads.forget()
             for track in tracks:
-                self._threads.note(track)
-            self._threads.ready()
-            self._threads.learn(tracks, self.models)
+                self.threads.note(track)
+            self.threads.ready()
+            self.threads.learn(tracks, self.models)
 
     def _round(self, tracks: Sequence[Track], *, with_threads: bool = False, delays_alone: bool = False) -> float:
         learners = [Learner(model) for model in self.models]
         likelihood = 0.0
         for track in sorted(tracks, key=lambda track: -track.direction) if with_threads else tracks:
             if with_threads:
-                self._threads.apply(track)
+                self.threads.apply(track)
             self._set_band(track)
             self._align(track)
             if with_threads and track.direction == SERVER:
-                self._threads.note(track)
+                self.threads.note(track)
             learners[track.direction].see(track, track.posterior)
             likelihood += track.posterior.log_likelihood
         for direction in sorted({track.direction for track in tracks}):
@@ -119,14 +119,14 @@ class Engine:
 
     def finish(self, pairs: Sequence[tuple[Track, Track]]) -> Iterator[tuple[Track, Track]]:
         """Align all tracks with what was learnt, and yield them by flow. A posterior lives until the next is asked."""
-        self._threads.forget()
+        self.threads.forget()
         doubtful: list[tuple[Track, Track]] = []
         for pair in pairs:
             for track in pair:
                 track.factors.clear()
                 self._set_band(track)
                 self._align(track, learning=False)
-                self._threads.note(track)
+                self.threads.note(track)
             doubts = [track for track in pair if not track.is_sure(_SURE)]
             if not doubts:
                 yield pair
@@ -134,15 +134,15 @@ class Engine:
                 doubtful.append(pair)
             for track in doubts or pair:
                 track.forget()
-        self._threads.ready()
+        self.threads.ready()
         for pair in doubtful:
             # Reads first: they follow from the writes, and what is doubtful about these may follow from them.
             for track in reversed(pair):
                 if not track.posterior.rows:
-                    self._threads.apply(track)
+                    self.threads.apply(track)
                     self._align(track, learning=False)
                     if track.direction == SERVER:
-                        self._threads.note(track)
+                        self.threads.note(track)
             yield pair
             for track in pair:
                 track.forget()

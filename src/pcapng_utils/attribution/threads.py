@@ -25,6 +25,8 @@ _ANSWER, _BEFORE, _BODY, _READER, _WRITER = range(5)
 _CASES: Final = (7, 7, callers.CASES, callers.CASES, callers.CASES)
 _WEIGHT: Final = 6.0
 _LARGEST: Final = 60.0
+_OF_ONE: Final = 3.0
+"""So much likelier for the calls of one request, and they are taken for its."""
 _TIMELY: Final = 30.0
 _UNTIMELY: Final = 0.05
 """What a call that does not belong to a unit counts for: as the time between them makes it likely, and in any case."""
@@ -50,8 +52,11 @@ class _Clue:
         if whole > 0.0:
             ratios = []
             for holds, fails in zip(self.true, self.false, strict=True):
+                if not holds + fails:
+                    ratios.append(1.0)
+                    continue
                 prior = _WEIGHT * (holds + fails) / whole
-                ratio = (holds + prior + 1e-9) / (true + _WEIGHT) / ((fails + prior + 1e-9) / (false + _WEIGHT))
+                ratio = (holds + prior) / (true + _WEIGHT) / ((fails + prior) / (false + _WEIGHT))
                 ratios.append(min(max(ratio, 1 / _LARGEST), _LARGEST))
             self.ratios = ratios
             self.halves = [ratio**0.5 for ratio in ratios]
@@ -114,6 +119,11 @@ class Threads:
                         false[case] += (1.0 - mass) * min(1.0, timely)
         for clue_ in self._clues:
             clue_.teach()
+
+    def of_one_request(self, one: int, two: int) -> bool:
+        """Whether two calls are as likely of one request as those that write its headers and its body are."""
+        case = self._callers.cases((two,), one)[0]
+        return case != callers.UNKNOWN and self._clues[_BODY].ratios[case] >= _OF_ONE
 
     def apply(self, track: Track) -> None:
         """Set a track's factors."""
