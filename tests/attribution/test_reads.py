@@ -149,3 +149,34 @@ def test_a_reader_that_waits_for_each_record_is_not_taken_for_one_that_fails() -
     ]
     right = [row is not None and order[row] - first in (0, 1) for row, first in zip(answers, headers, strict=True)]
     assert sum(right) >= 0.95 * len(right)
+
+
+def dense(seed: int, delay: float) -> Tape:
+    """Eight threads that take three open connections in turn without a pause: every few ms the same happens again."""
+    tape = Tape(random.Random(seed), delay)
+    chance = tape.chance
+    flows = [tape.flow() for _ in range(3)]
+    idle, free = [100.0] * len(flows), [100.0 + thread for thread in range(8)]
+    for exchange in range(240):
+        thread, place = min(range(8), key=free.__getitem__), min(range(3), key=idle.__getitem__)
+        flow, time = flows[place], max(free[thread], idle[place]) + chance.uniform(0.3, 1.5)
+        app = ["client.exchange", f"Sdk{exchange}"]
+        key = tape.message(flow, CLIENT, time, [tape.unit(flow, CLIENT, time, UnitKind.HEADERS)], exchange)
+        tape.call(flow, "write", time, ["ssl.write", "client.sendHeaders", *app], thread, key)
+        answered = time + 1 + chance.expovariate(1.0)
+        complete = answered + chance.expovariate(0.5)
+        units = [
+            tape.unit(flow, SERVER, answered, UnitKind.HEADERS),
+            tape.unit(flow, SERVER, complete, UnitKind.BODY),
+        ]
+        key = tape.message(flow, SERVER, answered, units, exchange)
+        tape.call(flow, "read", answered + 0.1, ["ssl.read", "client.receive", *app], thread, key)
+        tape.call(flow, "read", complete + 0.1, ["ssl.read", "client.receive", *app], thread)
+        idle[place] = free[thread] = complete + 0.3
+    return tape
+
+
+@pytest.mark.parametrize("delay", [0.2, 5.0])
+@pytest.mark.parametrize("direction", [CLIENT, SERVER])
+def test_dense_and_regular_traffic_is_not_taken_for_its_neighbours(delay: float, direction: int) -> None:
+    assert share_right(dense(1, delay), direction) == 1.0
