@@ -35,6 +35,7 @@ _LEAST_VOTES: Final = 6.0
 """A clock with fewer votes is not believed on its own."""
 _TRIAL: Final = 500
 _TRIAL_ROUNDS: Final = 10
+_FIRST_ROUNDS: Final = 2
 _LARGEST_ZERO: Final = 100.0
 """Error of a clock that was not estimated that is taken out before aligning, in ms."""
 _FEW: Final = 10
@@ -160,12 +161,17 @@ class _Job:
         return voters
 
     def _likeliest(self, clocks: Sequence[Clock]) -> _Trial:
-        """The clock under which the writes align best: after each round of learning, the worse half goes."""
+        """The clock under which the writes align best: as they learn, the worse half goes, again and again.
+
+        Where a clock is off, it takes some rounds until what was counted shows more than what was guessed of delays.
+        """
         keys = self._some_keys()
         trials = [_Trial(clock, Engine(self._names, self._callers), self._writes(clock, keys)) for clock in clocks]
+        rounds = _FIRST_ROUNDS
         while len(trials) > 1:
             for trial in trials:
-                trial.learn(1)
+                trial.learn(rounds)
+            rounds = 1
             trials.sort(key=lambda trial: -trial.likelihood)
             del trials[max(1, len(trials) // 2) :]
         trials[0].learn(_TRIAL_ROUNDS)
