@@ -11,6 +11,7 @@ from pcapng_utils.attribution.confidence import (
     OF_READS,
     OF_READS_ALONE,
     OF_WRITES,
+    OF_WRITES_ALIKE,
     alike_but_idle,
     calibrated,
     of_an_answer,
@@ -101,9 +102,10 @@ class Answers:
     def _worth(self, track: Track, call: int, mass: float, busy: set[int | None]) -> float:
         """What the probability of a call is worth, with what the alignment cannot know."""
         known = order_known(track, call, self._log.threads, self._unordered)
+        telling = self._is_telling(track.calls[call])
         if track.direction == CLIENT:
-            return known * calibrated(mass, OF_WRITES)
-        if self._is_telling(track.calls[call]):
+            return known * calibrated(mass, OF_WRITES if telling else OF_WRITES_ALIKE)
+        if telling:
             return known * calibrated(mass, OF_READS)
         alike = alike_but_idle(track, call, busy, self._idle)
         return known * calibrated(mass, OF_READS if alike else OF_READS_ALONE) / (1 + alike)

@@ -23,9 +23,14 @@ _SIBLINGS: Final = 0.58
 _Map = tuple[tuple[float, float], ...]
 """Probabilities in the model, and what they were worth in the bench (development seeds)."""
 OF_WRITES: Final[_Map] = (
-    (0.0, 0.0), (0.5, 0.5), (0.75, 0.73), (0.855, 0.8), (0.928, 0.87), (0.968, 0.91), (0.988, 0.945), (0.995, 0.965),
-    (0.999, 0.99), (1.0, 0.999),
+    (0.0, 0.0), (0.5, 0.5), (0.56, 0.61), (0.65, 0.715), (0.75, 0.74), (0.855, 0.815), (0.928, 0.86), (0.968, 0.895),
+    (0.988, 0.92), (0.995, 0.94), (0.999, 0.985), (1.0, 0.999),
 )  # fmt: skip
+OF_WRITES_ALIKE: Final[_Map] = (
+    (0.0, 0.0), (0.41, 0.39), (0.55, 0.475), (0.65, 0.59), (0.75, 0.735), (0.855, 0.78), (0.928, 0.876), (0.968, 0.93),
+    (0.988, 0.96), (0.995, 0.985), (1.0, 0.999),
+)  # fmt: skip
+"""Where stacks do not tell requests apart."""
 OF_READS: Final[_Map] = ((0.0, 0.0), (0.9, 0.9), (1.0, 0.998))
 """Where stacks tell requests apart, or a neighbour that looks the same is counted (`alike_but_idle`)."""
 OF_READS_ALONE: Final[_Map] = (
