@@ -97,10 +97,10 @@ def hypotheses(flows: Sequence[Voters], told: Clock | None = None) -> list[Clock
     votes = _votes(flows)
     if not votes:
         return [told] if told else []
-    units = [unit for unit, _, _ in votes]
+    units = {unit for unit, _, _ in votes}
     span = max(units) - min(units)
     width = max(20.0, span * 2 * _DRIFT * 1e-6)
-    found = [_refine(votes, peak, width, span, len(set(units))) for peak in _peaks(votes, width)]
+    found = [_refine(votes, peak, width, span, len(units)) for peak in _peaks(votes, width)]
     found.sort(key=lambda clock: -clock.votes)
     kept: list[Clock] = []
     for clock in [*found, *([told] if told else [])]:
@@ -290,6 +290,8 @@ def _sharpest(votes: list[tuple[float, float, float]], units: int) -> Clock | No
     best, most = None, _SHARED * units
     for place, count in bins.items():
         both = count + bins.get(place + 1, 0.0)
+        if both <= most:
+            continue
         around = sum(bins.get(place + k, 0.0) for k in range(-_AROUND, _AROUND + 2)) - both
         excess = both - around / _AROUND
         if excess > most:
