@@ -57,7 +57,7 @@ def _aligned(folder: Path, size: _Size) -> Measure:
             file.writelines(Scene(*size).trace())
     flows = [sys.executable, "-m", "benchmarks.attribution.size", str(size.flows), str(size.exchanges)]
     bare, whole = run(flows), run([*flows, trace])
-    return Measure(whole.wall - bare.wall, whole.cpu - bare.cpu, whole.peak)
+    return Measure(whole.wall - bare.wall, whole.cpu - bare.cpu, whole.peak, whole.largest)
 
 
 def _read(folder: Path) -> Measure:

@@ -1,4 +1,5 @@
-"""Runs one program and prints, as three numbers, wall time (s), CPU time (s) and peak memory (bytes).
+"""Runs one program and prints, as four numbers, wall time (s), CPU time (s) and peak memory (bytes), of it and all that
+it started and of the largest of these processes alone.
 
     python -IS benchmarks/speed/launch.py PROGRAM ARGUMENT...
 
@@ -67,7 +68,8 @@ def main(words: list[str]) -> int:
     _, status, usage = os.wait4(pid, 0)
     wall = time.perf_counter() - start
     watch.stop()
-    print(wall, usage.ru_utime + usage.ru_stime, max(usage.ru_maxrss * 1024, watch.peak))
+    largest = usage.ru_maxrss * 1024
+    print(wall, usage.ru_utime + usage.ru_stime, max(largest, watch.peak), largest)
     return os.waitstatus_to_exitcode(status) & 0xFF
 
 

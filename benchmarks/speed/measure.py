@@ -24,7 +24,9 @@ class Measure:
     cpu: float
     """s of CPU, of the program and of all that it started."""
     peak: int
-    """Bytes of memory, of the program and of all that it started, at the same time."""
+    """Bytes of memory, of the program and of all that it started, at the same time: as seen by looking now and then."""
+    largest: int
+    """Bytes of memory of the process that needed most: the system's own count, which no peak escapes."""
 
 
 def run(command: Sequence[str | Path]) -> Measure:
@@ -32,8 +34,8 @@ def run(command: Sequence[str | Path]) -> Measure:
     done = subprocess.run([sys.executable, "-IS", _LAUNCH, *command], capture_output=True, text=True, check=False)
     if done.returncode:
         raise FailedError(f"{' '.join(map(str, command))}: ended with {done.returncode}. {done.stderr}")
-    wall, cpu, peak = done.stdout.split()
-    return Measure(float(wall), float(cpu), int(peak))
+    wall, cpu, peak, largest = done.stdout.split()
+    return Measure(float(wall), float(cpu), int(peak), int(largest))
 
 
 def medians(measures: Sequence[Measure]) -> Measure:
@@ -41,4 +43,5 @@ def medians(measures: Sequence[Measure]) -> Measure:
         median(one.wall for one in measures),
         median(one.cpu for one in measures),
         round(median(one.peak for one in measures)),
+        round(median(one.largest for one in measures)),
     )

@@ -104,14 +104,15 @@ def test_memory_follows_neither_the_capture_nor_the_result(tmp_path: Path, optio
         _capture(tmp_path / f"{count}.pcap", iter([[_MB, 3 * _MB] * count, [2 * _MB] * count])) for count in (6, 12)
     )
     assert large.stat().st_size > 70 * _MB
-    assert _peak(large, options) < _peak(small, options) + 4 * _MB  # of 37 MB more that were read
+    assert _peak(large, options) < _peak(small, options) + 2 * _MB  # of 37 MB more that were read
 
 
 def _peak(capture: Path, options: tuple[str, ...]) -> int:
-    """Bytes of memory that a conversion needs: the least of three, which the machine's other work may disturb."""
+    """Bytes that the largest process of a conversion needs: the least of three. Whether the peaks of two processes fall
+    together is up to the machine."""
     script = "import sys; from pcapng_utils.cli import main; sys.exit(main())"
     output = capture.with_suffix(".har")
     command = [sys.executable, "-c", script, "convert", "-q", "-f", str(capture), "-o", str(output), *options]
-    peak = min(run(command).peak for _ in range(3))
+    peak = min(run(command).largest for _ in range(3))
     assert output.stat().st_size > 0
     return peak
