@@ -1,4 +1,4 @@
-"""Feeds an HTTP/1.x connection, piece by piece, and keeps what comes out."""
+"""Feeds an HTTP/1.x connection, piece by piece, and keeps what comes out; messages that many tests send."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from pcapng_utils.http.body import Body
-from pcapng_utils.http.exchange import Exchange, Message
+from pcapng_utils.http.exchange import Exchange, Message, Request, Response
 from pcapng_utils.http.http1 import Http1Connection, Limits
 from pcapng_utils.http.websocket import WebSocketLayer
-from pcapng_utils.layers import ByteLayer, Problem, Stamp, UnitLog
+from pcapng_utils.layers import CLIENT, SERVER, ByteLayer, Problem, Stamp, UnitLog
 
 TICK: Final = 10_000_000
 """ns between packets of a `Connection`."""
+
+GET: Final = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
+OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+"""The head of a response."""
 
 
 class Event(NamedTuple):
@@ -124,6 +129,28 @@ def told(exchanges: list[Exchange]) -> list[Told]:
             )
         )
     return found
+
+
+TOLD_GET: Final = Told(b"GET /", b"", 200, b"hello")
+"""What comes of `GET` and `OK`."""
+
+
+def only(exchanges: list[Exchange]) -> Exchange:
+    (exchange,) = exchanges
+    return exchange
+
+
+def request_of(data: bytes) -> Request:
+    request = only(Connection().run((CLIENT, data), (SERVER, OK))).request
+    assert request is not None
+    return request
+
+
+def response_to(request: bytes, data: bytes, *, end: bool = True) -> Response:
+    events = [(CLIENT, request), (SERVER, data)]
+    response = only(Connection().run(*events, *([Event(SERVER)] if end else []))).response
+    assert response is not None
+    return response
 
 
 def message_key(message: Message | None) -> object:

@@ -5,65 +5,35 @@ from __future__ import annotations
 import gzip
 
 import h2.settings
-import pytest
 from hpack import Encoder
 
-from pcapng_utils.http.body import Body
-from pcapng_utils.http.exchange import Exchange, Request, Response
-from pcapng_utils.layers import CLIENT, SERVER, Stamp, UnitKind
+from pcapng_utils.layers import CLIENT, SERVER, UnitKind
 from tests.http2.wire import (
-    CLIENT_START,
     CONTINUATION,
     DATA,
     END_HEADERS,
     END_STREAM,
     GET,
-    GOAWAY,
     HEADERS,
     OK,
     PADDED,
     PING,
+    POST,
     PRIORITY,
     PRIORITY_FLAG,
     PUSH_PROMISE,
-    RST_STREAM,
-    SERVER_START,
     SETTINGS,
+    START,
+    WHOLE,
     WINDOW_UPDATE,
-    Chunk,
-    Fields,
     Listener,
     Peers,
+    by_hand,
     frame,
     hear,
+    request_of,
+    response_of,
 )
-
-POST: Fields = [(b":method", b"POST"), *GET[1:]]
-CONNECT_WS: Fields = [
-    (b":method", b"CONNECT"),
-    (b":protocol", b"websocket"),
-    (b":scheme", b"https"),
-    (b":path", b"/chat"),
-    (b":authority", b"a.example"),
-    (b"sec-websocket-version", b"13"),
-]
-START: list[Chunk] = [(CLIENT, CLIENT_START), (SERVER, SERVER_START)]
-WHOLE = END_HEADERS | END_STREAM
-
-
-def by_hand(*chunks: Chunk) -> tuple[Listener, list[Exchange]]:
-    listener = Listener().feed(*START, *chunks)
-    return listener, listener.close()
-
-
-def request_of(exchange: Exchange) -> Request:
-    assert exchange.request is not None
-    return exchange.request
-
-
-def response_of(exchange: Exchange) -> Response:
-    assert exchange.response is not None
-    return exchange.response
 
 
 def test_a_request_and_its_response() -> None:
@@ -224,108 +194,6 @@ def test_a_promise_in_padding_and_pieces() -> None:
     assert [(exchange.stream, request_of(exchange).headers) for exchange in exchanges] == [(2, GET), (1, GET)]
 
 
-@pytest.mark.parametrize(
-    ("code", "name"), [(8, "CANCEL"), (7, "REFUSED_STREAM"), (0, "NO_ERROR"), (13, "HTTP_1_1_REQUIRED"), (999, "0x3e7")]
-)
-def test_a_reset_by_the_client(code: int, name: str) -> None:
-    _, (exchange,) = by_hand(
-        (CLIENT, frame(HEADERS, WHOLE, 1, Encoder().encode(GET))),
-        (SERVER, frame(HEADERS, END_HEADERS, 1, Encoder().encode(OK)) + frame(DATA, 0, 1, b"half")),
-        (CLIENT, frame(RST_STREAM, 0, 1, code.to_bytes(4, "big"))),
-        (SERVER, frame(DATA, 0, 1, b" and what was on its way")),
-    )
-    assert exchange.reset == f"client RST_STREAM {name}"
-    assert response_of(exchange).body.getvalue() == b"half and what was on its way"
-    assert response_of(exchange).incomplete == ["truncated"]
-    assert request_of(exchange).incomplete == []
-
-
-def test_a_reset_by_the_server() -> None:
-    _, (exchange,) = by_hand(
-        (CLIENT, frame(HEADERS, END_HEADERS, 1, Encoder().encode(POST)) + frame(DATA, 0, 1, b"half")),
-        (SERVER, frame(RST_STREAM, 0, 1, b"\x00\x00\x00\x0b")),
-    )
-    assert exchange.reset == "server RST_STREAM ENHANCE_YOUR_CALM"
-    assert exchange.response is None
-    assert request_of(exchange).incomplete == ["truncated", "no-response"]
-
-
-def test_a_reset_after_the_whole_response_stops_the_upload() -> None:
-    _, (exchange,) = by_hand(
-        (CLIENT, frame(HEADERS, END_HEADERS, 1, Encoder().encode(POST)) + frame(DATA, 0, 1, b"half")),
-        (SERVER, frame(HEADERS, WHOLE, 1, Encoder().encode(OK)) + frame(RST_STREAM, 0, 1, bytes(4))),
-    )
-    assert exchange.reset == "server RST_STREAM NO_ERROR"
-    assert response_of(exchange).incomplete == []
-
-
-def test_a_reset_of_what_was_over_changes_nothing() -> None:
-    listener, (exchange,) = by_hand(
-        (CLIENT, frame(HEADERS, WHOLE, 1, Encoder().encode(GET))),
-        (SERVER, frame(HEADERS, WHOLE, 1, Encoder().encode(OK))),
-        (CLIENT, frame(RST_STREAM, 0, 1, bytes(4))),
-    )
-    assert exchange.reset == ""
-    assert listener.problems == []
-
-
-def test_streams_that_a_goaway_leaves_out() -> None:
-    encode = Encoder().encode
-    _, exchanges = by_hand(
-        (CLIENT, frame(HEADERS, WHOLE, 1, encode(GET)) + frame(HEADERS, WHOLE, 3, encode(GET))),
-        (SERVER, frame(GOAWAY, 0, 0, b"\x00\x00\x00\x01" + bytes(4) + b"debug")),
-        (SERVER, frame(HEADERS, WHOLE, 1, Encoder().encode(OK))),
-    )
-    assert [(exchange.stream, exchange.reset) for exchange in exchanges] == [(1, ""), (3, "server GOAWAY NO_ERROR")]
-    assert request_of(exchanges[1]).incomplete == ["no-response"]
-
-
-def test_what_is_open_at_the_end_says_what_it_lacks() -> None:
-    encode, answer = Encoder().encode, Encoder().encode
-    _, exchanges = by_hand(
-        (CLIENT, frame(HEADERS, WHOLE, 1, encode(GET)) + frame(HEADERS, END_HEADERS, 3, encode(POST))),
-        (CLIENT, frame(HEADERS, WHOLE, 5, encode(GET)) + frame(HEADERS, WHOLE, 7, encode(GET))),
-        (SERVER, frame(HEADERS, END_HEADERS, 5, answer(OK)) + frame(DATA, 0, 5, b"abc")),
-        (SERVER, frame(HEADERS, END_HEADERS, 7, answer([*OK, (b"content-length", b"3")])) + frame(DATA, 0, 7, b"abc")),
-    )
-    lacking = {e.stream: (e.request and e.request.incomplete, e.response and e.response.incomplete) for e in exchanges}
-    assert lacking == {
-        1: (["no-response"], None),
-        3: (["truncated", "no-response"], None),
-        5: ([], ["truncated"]),
-        7: ([], []),
-    }
-
-
-def test_frames_after_the_end_of_a_stream_are_left_out() -> None:
-    listener, (exchange,) = by_hand(
-        (CLIENT, frame(HEADERS, WHOLE, 1, Encoder().encode(GET)) + frame(DATA, 0, 1, b"more")),
-        (SERVER, frame(HEADERS, WHOLE, 1, Encoder().encode(OK))),
-        (SERVER, frame(DATA, END_STREAM, 1, b"more") + frame(HEADERS, WHOLE, 1, b"\x88")),
-    )
-    assert request_of(exchange).body.size == response_of(exchange).body.size == 0
-    assert listener.kinds() == {"http2-late-frame"}
-    assert sum(problem.lost for problem in listener.problems) == 8
-
-
-def test_an_upgraded_connection_answers_the_request_that_asked_for_it() -> None:
-    asked = Request(Body(), method=b"GET", target=b"/", authority=b"a.example")
-    switched = Response(Body(), status=101, reason=b"Switching Protocols")
-    listener = Listener(upgraded=Exchange(asked, switched, tunnel="h2c"))
-    encode = Encoder().encode
-    listener.feed(
-        (SERVER, SERVER_START + frame(HEADERS, END_HEADERS, 1, encode(OK)) + frame(DATA, END_STREAM, 1, b"hi"))
-    )
-    listener.feed((CLIENT, CLIENT_START + frame(HEADERS, WHOLE, 3, Encoder().encode(GET))))
-    listener.feed((SERVER, frame(HEADERS, WHOLE, 3, encode(OK))))
-    first, second = listener.exchanges
-    assert first.request is asked
-    assert first.interim == [switched]
-    assert first.tunnel == "h2c"
-    assert (first.stream, response_of(first).status, response_of(first).body.getvalue()) == (1, 200, b"hi")
-    assert (second.stream, request_of(second).version) == (3, "HTTP/2")
-
-
 def test_server_sent_events_even_compressed() -> None:
     stream = gzip.compress(b"event: tick\nid: 7\ndata: one\n\ndata: two\n\n")
     typed = [*OK, (b"content-type", b"text/event-stream"), (b"content-encoding", b"gzip")]
@@ -341,90 +209,6 @@ def test_server_sent_events_even_compressed() -> None:
     ]
     assert response_of(exchange).body.getvalue() == stream
     assert listener.problems == []
-
-
-def masked(opcode: int, payload: bytes) -> bytes:
-    return bytes((0x80 | opcode, 0x80 | len(payload))) + bytes(4) + payload
-
-
-def unmasked(opcode: int, payload: bytes) -> bytes:
-    return bytes((0x80 | opcode, len(payload))) + payload
-
-
-def test_a_websocket_on_a_stream() -> None:
-    _, exchanges = by_hand(
-        (CLIENT, frame(HEADERS, END_HEADERS, 1, Encoder().encode(CONNECT_WS))),
-        (SERVER, frame(HEADERS, END_HEADERS, 1, Encoder().encode([(b":status", b"200")]))),
-        (CLIENT, frame(DATA, 0, 1, masked(1, b"ping?")[:4])),
-        (CLIENT, frame(DATA, 0, 1, masked(1, b"ping?")[4:])),
-        (SERVER, frame(DATA, 0, 1, unmasked(2, b"pong!") + unmasked(8, b"\x03\xe8"))),
-        (CLIENT, frame(DATA, END_STREAM, 1, masked(8, b"\x03\xe8"))),
-        (SERVER, frame(DATA, END_STREAM, 1)),
-    )
-    (exchange,) = exchanges
-    assert exchange.websocket is not None
-    assert exchange.tunnel == "websocket"
-    assert [(m.direction, m.opcode, m.data) for m in exchange.websocket.messages][:2] == [
-        (0, 1, b"ping?"),
-        (1, 2, b"pong!"),
-    ]
-    assert request_of(exchange).body.size == response_of(exchange).body.size == 0
-
-
-def test_a_websocket_that_is_refused_has_a_response_like_others() -> None:
-    _, (exchange,) = by_hand(
-        (CLIENT, frame(HEADERS, END_HEADERS, 1, Encoder().encode(CONNECT_WS))),
-        (CLIENT, frame(DATA, END_STREAM, 1, b"hasty")),
-        (SERVER, frame(HEADERS, END_HEADERS, 1, Encoder().encode([(b":status", b"403")])) + frame(DATA, 1, 1, b"no")),
-    )
-    assert exchange.websocket is None
-    assert exchange.tunnel == ""
-    assert request_of(exchange).body.getvalue() == b"hasty"
-    assert response_of(exchange).body.getvalue() == b"no"
-
-
-class Tunnel:
-    """A ByteLayer that remembers."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[object, ...]] = []
-
-    def data(self, direction: int, data: bytes, stamp: Stamp) -> None:
-        self.heard.append((direction, data))
-
-    def gap(self, direction: int, size: int, stamp: Stamp) -> None:
-        self.heard.append((direction, size))
-
-    def end(self, direction: int, stamp: Stamp | None) -> None:
-        self.heard.append((direction, "end"))
-
-    def close(self) -> None:
-        self.heard.append(("close",))
-
-
-def test_a_connect_tunnel_goes_to_the_layer_that_was_asked_for() -> None:
-    tunnel = Tunnel()
-    asked: list[tuple[int | None, str]] = []
-
-    def upgrade(exchange: Exchange, kind: str) -> Tunnel:
-        asked.append((exchange.stream, kind))
-        return tunnel
-
-    listener = Listener(upgrade=upgrade).feed(
-        *START,
-        (
-            CLIENT,
-            frame(HEADERS, END_HEADERS, 1, Encoder().encode([(b":method", b"CONNECT"), (b":authority", b"b:443")])),
-        ),
-        (CLIENT, frame(DATA, 0, 1, b"early")),
-        (SERVER, frame(HEADERS, END_HEADERS, 1, Encoder().encode([(b":status", b"200")])) + frame(DATA, 0, 1, b"s")),
-        (CLIENT, frame(DATA, END_STREAM, 1, b"c")),
-    )
-    (exchange,) = listener.close()
-    assert asked == [(1, "connect")]
-    assert tunnel.heard == [(0, b"early"), (1, b"s"), (0, b"c"), (0, "end"), ("close",)]
-    assert (exchange.tunnel, request_of(exchange).authority) == ("connect", b"b:443")
-    assert request_of(exchange).body.size == 0
 
 
 def test_stamps_and_units_of_all_that_carried_a_message() -> None:

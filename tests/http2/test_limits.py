@@ -10,7 +10,6 @@ from pcapng_utils.http.h2_frames import MAX_FAULTS
 from pcapng_utils.http.stream_services import Limits
 from pcapng_utils.layers import CLIENT, SERVER
 from tests.http2.wire import (
-    CLIENT_START,
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -23,15 +22,12 @@ from tests.http2.wire import (
     PRIORITY_FLAG,
     PUSH_PROMISE,
     RST_STREAM,
-    SERVER_START,
     SETTINGS,
-    Chunk,
+    START,
+    WHOLE,
     Listener,
     frame,
 )
-
-START: list[Chunk] = [(CLIENT, CLIENT_START), (SERVER, SERVER_START)]
-WHOLE = END_HEADERS | END_STREAM
 
 
 def test_a_flood_of_continuations_is_bounded() -> None:

@@ -14,7 +14,7 @@ import h2.settings
 from hpack import Encoder
 
 from pcapng_utils.http.body import Body
-from pcapng_utils.http.exchange import Exchange, Message, Upgrade
+from pcapng_utils.http.exchange import Exchange, Message, Request, Response, Upgrade
 from pcapng_utils.http.h2_frames import PREFACE
 from pcapng_utils.http.http2 import Http2Connection
 from pcapng_utils.http.stream_services import Limits
@@ -28,6 +28,7 @@ Chunk = tuple[int, bytes]
 Fields = list[tuple[bytes, bytes]]
 
 GET: Fields = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a.example"), (b":path", b"/")]
+POST: Fields = [(b":method", b"POST"), *GET[1:]]
 OK: Fields = [(b":status", b"200"), (b"server", b"lab")]
 
 
@@ -37,6 +38,8 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 CLIENT_START = PREFACE + frame(SETTINGS, 0, 0)
 SERVER_START = frame(SETTINGS, 0, 0)
+START: list[Chunk] = [(CLIENT, CLIENT_START), (SERVER, SERVER_START)]
+WHOLE = END_HEADERS | END_STREAM
 
 
 @dataclass
@@ -88,6 +91,21 @@ class Listener:
 def hear(chunks: Iterable[Chunk], **options: object) -> list[Exchange]:
     """The exchanges of a connection that was heard from start to end."""
     return Listener(**options).feed(*chunks).close()  # type: ignore[arg-type]
+
+
+def by_hand(*chunks: Chunk) -> tuple[Listener, list[Exchange]]:
+    listener = Listener().feed(*START, *chunks)
+    return listener, listener.close()
+
+
+def request_of(exchange: Exchange) -> Request:
+    assert exchange.request is not None
+    return exchange.request
+
+
+def response_of(exchange: Exchange) -> Response:
+    assert exchange.response is not None
+    return exchange.response
 
 
 def told(exchange: Exchange) -> tuple[object, ...]:
