@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,13 +17,14 @@ import zstandard
 from hpack import Encoder
 
 from pcapng_utils.layers import CLIENT, SERVER
-from tests.hostile.making import Said, connection, convert, datagrams, write_capture
+from tests.hostile.making import Measured, Said, connection, convert, datagrams, write_capture
 from tests.http2.wire import CLIENT_START, CONTINUATION, END_HEADERS, END_STREAM, HEADERS, SERVER_START, frame
 from tests.http2.wire import GET as GET_FIELDS
 from tests.http3 import wire as h3
 from tests.net.wire import PSH, SYN, handshake, tcp, udp
 from tests.quic.making import Talk, stream, varint
 
+FIXTURES: Final = Path(__file__).parent.parent / "fixtures"
 MB: Final = 1 << 20
 #: Of memory, of which the program itself takes 34, and `--max-memory` allows 64 more.
 MOST_MB: Final = 110
@@ -268,3 +270,20 @@ def test_a_body_may_become_what_gzip_makes_of_it(tmp_path: Path) -> None:
     assert entry["response"]["content"]["size"] == 20 * MB
     small = convert(tmp_path / "x.pcap", "--limit", "body.decoded=10M")
     assert small.problems == {"body-not-decoded": 1}
+
+
+@pytest.mark.parametrize("name", ["websocket", "websocket-h2", "websocket-h3"])
+def test_limits_of_websockets_hold_over_every_version_of_http(tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(FIXTURES / name, tmp_path / name)
+    small = convert(folder / "traffic.pcap", "--limit", "websocket.message=1k")
+    assert set(small.problems) == {"websocket-bad-message"}
+    assert longest_message(small) == 1000
+    few = convert(folder / "traffic.pcap", "--limit", "websocket.retained=4k")
+    assert few.problems["websocket-too-much"] == 1
+    assert longest_message(few) < 4000
+
+
+def longest_message(done: Measured) -> int:
+    """In bytes; those that are base64 are left out."""
+    messages = [message for entry in done.log["entries"] for message in entry.get("_webSocketMessages", ())]
+    return max(len(message["data"]) for message in messages if message["opcode"] == 1)

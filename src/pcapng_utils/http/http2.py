@@ -27,6 +27,7 @@ from pcapng_utils.http.hpack_passive import HpackReader
 from pcapng_utils.http.stream_services import Limits, Services
 from pcapng_utils.http.stream_table import StreamTable
 from pcapng_utils.http.streams import Stream
+from pcapng_utils.http.websocket import DEFAULT_LIMITS, WebSocketLimits
 from pcapng_utils.layers import CLIENT, SERVER, Report, Stamp, UnitLog
 
 _SENDERS: Final = ("client", "server")
@@ -83,6 +84,7 @@ class Http2Connection:
         upgraded: Exchange | None = None,
         upgrade: Upgrade | None = None,
         limits: Limits | None = None,
+        websocket_limits: WebSocketLimits = DEFAULT_LIMITS,
     ) -> None:
         """`upgraded`: the HTTP/1.1 exchange that turned the connection into HTTP/2 (h2c); its request is stream 1.
 
@@ -90,7 +92,7 @@ class Http2Connection:
         skipped. WebSockets (RFC 8441) are read in any case.
         """
         limits = limits or Limits()
-        self._services = Services(emit, report, new_body, units, upgrade, "HTTP/2", limits)
+        self._services = Services(emit, report, new_body, units, upgrade, "HTTP/2", limits, websocket_limits)
         self._streams = StreamTable(self._services)
         self._readers = (FrameReader(CLIENT, self, units), FrameReader(SERVER, self, units))
         self._hpack = (HpackReader(limits.header_list), HpackReader(limits.header_list))

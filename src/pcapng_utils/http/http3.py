@@ -22,6 +22,7 @@ from pcapng_utils.http.qpack_passive import QpackReader
 from pcapng_utils.http.stream_services import Limits, Services
 from pcapng_utils.http.stream_table import StreamTable
 from pcapng_utils.http.streams import Stream
+from pcapng_utils.http.websocket import DEFAULT_LIMITS, WebSocketLimits
 from pcapng_utils.layers import CLIENT, SERVER, Report, Stamp, UnitLog
 
 _SENDERS: Final = ("client", "server")
@@ -73,12 +74,13 @@ class Http3Connection:
         *,
         upgrade: Upgrade | None = None,
         limits: Limits | None = None,
+        websocket_limits: WebSocketLimits = DEFAULT_LIMITS,
     ) -> None:
         """`upgrade` is asked for the layer that reads a CONNECT tunnel's bytes. Without it, or an answer, they are
         skipped. WebSockets (RFC 9220) are read in any case.
         """
         limits = limits or Limits()
-        self.services = Services(emit, report, new_body, units, upgrade, "HTTP/3", limits)
+        self.services = Services(emit, report, new_body, units, upgrade, "HTTP/3", limits, websocket_limits)
         self.streams = StreamTable(self.services, self._forget)
         self.qpack = (QpackReader(limits.header_list), QpackReader(limits.header_list))
         """By direction: of what it sent."""

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from pcapng_utils.http.body import BodyFactory
 from pcapng_utils.http.exchange import Emit, Upgrade
+from pcapng_utils.http.websocket import WebSocketLimits
 from pcapng_utils.layers import Problem, Report, Stamp, UnitLog
 
 
@@ -41,6 +42,7 @@ class Services(Struct):
     version: str
     """"HTTP/2" or "HTTP/3"."""
     limits: Limits
+    websocket_limits: WebSocketLimits
 
     def problem(self, kind: str, message: str, stamp: Stamp | None = None, detail: str = "", lost: int = 0) -> None:
         """Report a problem."""

@@ -291,7 +291,9 @@ class Stream:
         protocol = _pseudo_headers(request.headers).get(b":protocol", b"connect").decode("latin-1")
         self.exchange.tunnel = protocol
         if protocol == "websocket":
-            self._layer = WebSocketLayer(self.exchange, self._emit, services.report, services.units)
+            self._layer = WebSocketLayer(
+                self.exchange, self._emit, services.report, services.units, services.websocket_limits
+            )
         elif services.upgrade is not None:
             self._layer = services.upgrade(self.exchange, protocol)
         self._release(Stream._pass_on)

@@ -152,6 +152,7 @@ class Conversation:
             upgraded=upgraded,
             upgrade=self._upgrade,
             limits=self._services.limits.http2,
+            websocket_limits=self._services.limits.websocket,
         )
 
     def _open_socks(self) -> ByteLayer:
@@ -187,6 +188,7 @@ class Conversation:
             self.units,
             upgrade=self._upgrade,
             limits=services.limits.http2,
+            websocket_limits=services.limits.websocket,
         )
 
     def _upgrade(self, exchange: Exchange, kind: str) -> ByteLayer | None:
