@@ -18,7 +18,17 @@ METADATA: Final = "experiment.json"
 DEVICE: Final = "device.json"
 ADVERTISING_IDS: Final = "ad_ids.txt"
 
-_CAPTURE_SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".pcap.zst", ".pcapng.zst")
+_PLAIN: Final = (".pcap", ".pcapng", ".cap")
+_COMPRESSED: Final = tuple(plain + compression for plain in _PLAIN for compression in (".gz", ".zst", ".lz4"))
+
+
+def renamed(source: Path, suffix: str) -> Path:
+    """What is made of a file, by default: beside it, with this suffix in place of all of its own.
+
+    `x.pcap.gz` has two of them; of other names only what stands behind the last dot is one.
+    """
+    inner = source.with_suffix("") if source.name.lower().endswith(_COMPRESSED) else source
+    return inner.with_suffix(suffix)
 
 
 class Experiment(Struct, frozen=True):
@@ -63,7 +73,7 @@ class Experiment(Struct, frozen=True):
             return cls.beside(path)
         if (path / CAPTURE).is_file():
             return cls.beside(path / CAPTURE)
-        captures = sorted(file for file in path.iterdir() if file.name.lower().endswith(_CAPTURE_SUFFIXES))
+        captures = sorted(file for file in path.iterdir() if file.name.lower().endswith(_PLAIN + _COMPRESSED))
         if len(captures) == 1:
             return cls.beside(captures[0])
         found = f"{len(captures)} captures" if captures else "no capture"

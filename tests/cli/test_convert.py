@@ -6,6 +6,7 @@ import gzip
 import json
 from pathlib import Path
 
+import lz4.frame  # type: ignore[import-untyped]
 import pytest
 
 from tests.capture.making import enhanced, interface, section
@@ -58,6 +59,31 @@ def test_captures_of_all_kinds_give_the_same_entries(folder: Path, tmp_path: Pat
     convert(path, "-o", tmp_path / "a.har")
     convert(folder, "-o", tmp_path / "b.har", "-cf", "", "-sf", "")
     assert entries(tmp_path / "a.har") == entries(tmp_path / "b.har")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("x.pcap.gz", "x.har"),
+        ("x.pcapng.zst", "x.har"),
+        ("x.PCAP.LZ4", "x.har"),
+        ("x.gz", "x.har"),
+        ("day.1.cap.gz", "day.1.har"),
+        ("day.1.gz", "day.1.har"),
+        ("day.1.pcap", "day.1.har"),
+    ],
+)
+def test_the_output_is_named_like_the_capture(tmp_path: Path, name: str, expected: str) -> None:
+    """What is inside decides how a file is read, whatever its name says."""
+    (tmp_path / name).write_bytes(gzip.compress(capture()))
+    convert(tmp_path / name)
+    assert len(entries(tmp_path / expected)) == 1
+
+
+def test_an_experiment_may_hold_a_compressed_capture(tmp_path: Path) -> None:
+    (tmp_path / "x.pcapng.lz4").write_bytes(lz4.frame.compress(capture()))
+    convert(tmp_path)
+    assert len(entries(tmp_path / "x.har")) == 1
 
 
 def test_standard_streams_serve_as_files(folder: Path, tmp_path: Path) -> None:

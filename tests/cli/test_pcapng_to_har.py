@@ -29,6 +29,12 @@ def test_the_output_is_the_input_with_another_suffix(folder: Path) -> None:
     assert entry["response"]["content"]["text"] == "<p>über"
 
 
+def test_of_two_suffixes_the_last_gives_way_as_in_version_1(folder: Path) -> None:
+    (folder / "traffic.pcap").rename(folder / "traffic.pcap.gz")
+    convert("-i", folder / "traffic.pcap.gz")
+    assert len(entries(folder / "traffic.pcap.har")) == 1
+
+
 def test_the_output_may_be_named(folder: Path, tmp_path: Path) -> None:
     convert("--input", folder / "traffic.pcap", "--output", tmp_path / "other.har")
     assert len(entries(tmp_path / "other.har")) == 1

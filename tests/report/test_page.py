@@ -22,6 +22,7 @@ from pcapng_utils.report.bodies import LARGE, move_large_bodies
 from pcapng_utils.report.page import LeftOut, write_page
 from pcapng_utils.report.rows import exchange_row
 from pcapng_utils.report.source import Har, open_har
+from tests.cli.making import capture
 from tests.report import hars
 from tests.report.making import Json, Maker, content, har
 
@@ -200,6 +201,13 @@ def test_the_command_makes_a_page_of_a_har(tmp_path: Path, capsys: pytest.Captur
     assert "weather.html" in capsys.readouterr().out
     assert main(["report", str(path)]) == 2
     assert main(["report", str(path), "--force", "--max-size", "1M", "--quiet"]) == 0
+
+
+def test_the_page_of_a_compressed_capture_has_the_name_of_the_capture(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap.gz"
+    path.write_bytes(gzip.compress(capture()))
+    assert main(["report", str(path), "--quiet"]) == 0
+    assert index_of((tmp_path / "x.html").read_bytes())["title"] == "x.pcap.gz"
 
 
 def test_the_command_makes_a_page_of_an_experiment(tmp_path: Path) -> None:

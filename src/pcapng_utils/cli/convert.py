@@ -32,7 +32,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--output",
         metavar="OUT",
         type=Path,
-        help="HAR file to write; default: the capture's name, .har; - for standard output",
+        help="HAR file to write; default: the capture's name with .har in place of .pcap, .pcapng.gz or the like; "
+        "- for standard output",
     )
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output if it exists")
     add_reading_options(parser)
@@ -264,6 +265,7 @@ def _file_or_none(asked: str | None, found: Path | None) -> Path | None:
 def output_path(asked: Path | None, capture: Path, *, force: bool) -> Path | None:
     """Where to write; None is standard output. Raises UsageError if that cannot be meant."""
     from pcapng_utils.errors import UsageError
+    from pcapng_utils.experiment import renamed
     from pcapng_utils.pipeline.convert import STDIN
 
     if asked == STDIN:
@@ -271,7 +273,7 @@ def output_path(asked: Path | None, capture: Path, *, force: bool) -> Path | Non
     if asked is None:
         if capture == STDIN:
             raise UsageError("the capture comes from standard input: name the output with -o (- is standard output).")
-        asked = capture.with_suffix(".har")
+        asked = renamed(capture, ".har")
     if asked.is_dir():
         raise UsageError(f"{asked} is a folder: the name of a HAR file was expected.")
     if not asked.parent.is_dir():

@@ -59,12 +59,15 @@ def pcapng_to_har(arguments: argparse.Namespace) -> int:
     from pcapng_utils.cli.convert import output_path, reading_options
     from pcapng_utils.cli.progress import progress_bar
     from pcapng_utils.cli.summary import print_summary
-    from pcapng_utils.pipeline.convert import Conversion
+    from pcapng_utils.pipeline.convert import STDIN, Conversion
 
     logging.basicConfig(level=max(logging.WARNING - 10 * arguments.verbose, logging.DEBUG), format="%(message)s")
     _check(arguments)
     capture, options = reading_options(arguments)
-    output = output_path(arguments.output, capture, force=arguments.force)
+    asked = arguments.output
+    if asked is None and capture != STDIN:
+        asked = capture.with_suffix(".har")  # x.pcap.gz gives x.pcap.har, as it did in 1.1
+    output = output_path(asked, capture, force=arguments.force)
     options = replace(
         options,
         time_shift=arguments.time_shift,

@@ -74,11 +74,12 @@ def report(arguments: argparse.Namespace) -> int:
 def _output(arguments: argparse.Namespace) -> Path:
     from pcapng_utils.cli.convert import output_path
     from pcapng_utils.errors import UsageError
+    from pcapng_utils.experiment import renamed
 
     asked = arguments.output
     if asked is None:
         name = arguments.input.resolve()
-        asked = name / "report.html" if name.is_dir() else name.with_suffix(".html")
+        asked = name / "report.html" if name.is_dir() else renamed(name, ".html")
     output = output_path(asked, arguments.input, force=arguments.force)
     if output is None:
         raise UsageError("the page is a file: name it with -o.")
