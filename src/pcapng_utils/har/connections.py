@@ -9,6 +9,7 @@ from pcapng_utils.har.timings import iso_time, seconds
 from pcapng_utils.layers import CLIENT, SERVER
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.quic.facts import QuicFacts
+from pcapng_utils.tls.dtls import DTLS
 from pcapng_utils.tls.facts import Certificate, TlsFacts
 
 #: Why records could not be read (`TlsFacts.reason`), for people.
@@ -34,7 +35,7 @@ def connection_fields(flow: Flow, tls: TlsFacts | None, quic: QuicFacts | None, 
     fields: dict[str, Any] = {
         "protocol": flow.transport.upper(),
         "application": application,
-        "service": likely_service(flow.transport, flow.server.port),
+        "service": likely_service(flow.transport, flow.server.port, application),
         "decrypted": decrypted,
         "reason": reason,
         "startedDateTime": iso_time(flow.first),
@@ -69,6 +70,8 @@ def decryption_state(
     if tls is None:
         if not any(flow.payload):
             return "yes", "no data was exchanged"
+        if application == DTLS:
+            return "no", "DTLS, which nothing here reads"
         if application:
             return "yes", "not TLS"
         if likely_service(flow.transport, flow.server.port) == "QUIC":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pcapng_utils.tls.dtls import DTLS
+
 _UDP: Final = {
     53: "DNS",
     67: "DHCP",
@@ -64,6 +66,7 @@ _TCP: Final = {
 }
 
 
-def likely_service(transport: str, port: int) -> str | None:
-    """The name of the service, or None if the port says nothing."""
-    return (_TCP if transport == "tcp" else _UDP).get(port)
+def likely_service(transport: str, port: int, application: str = "") -> str | None:
+    """The name of the service, or None if the port says nothing, or what `application` shows to be wrong."""
+    service = (_TCP if transport == "tcp" else _UDP).get(port)
+    return None if application == DTLS and service == "QUIC" else service

@@ -26,6 +26,7 @@ from pcapng_utils.pipeline.detection import ByteDetector, SegmentDetector
 from pcapng_utils.pipeline.limits import Limits
 from pcapng_utils.pipeline.socks import SocksLayer
 from pcapng_utils.tls.connection import TlsConnection
+from pcapng_utils.tls.dtls import DTLS
 from pcapng_utils.tls.facts import TlsFacts
 from pcapng_utils.tls.keylog import SecretStore
 
@@ -63,7 +64,7 @@ class Conversation:
         """Facts of the innermost TLS connection, or of the last QUIC connection."""
         self.quic: QuicFacts | None = None
         self.application = ""
-        """The protocol on top: "HTTP/1", "HTTP/2", "SOCKS", ...; empty if unknown."""
+        """The protocol on top: "HTTP/1", "HTTP/2", "SOCKS", ...; "DTLS", which is not read; empty if unknown."""
         self.exchanges = 0
         self._services = services
         self._adapter: SegmentAdapter | None = None
@@ -79,7 +80,8 @@ class Conversation:
         if not TRANSPORTS.keys().isdisjoint((self.flow.client.port, self.flow.server.port)):
             self.application = "DNS"
             return CountedDatagrams(DnsReader(self.flow, self._services.on_dns, self.report), self.units)
-        return DatagramDetector(self.flow, self._services.quic_knows, self._open_quic, OpaqueDatagrams(self.units))
+        unknown = OpaqueDatagrams(self.units)
+        return DatagramDetector(self.flow, self._services.quic_knows, self._open_quic, self._open_dtls, unknown)
 
     def _segment_layer(self, protocol: Protocol | None) -> SegmentLayer:
         """The layer for what was found right above TCP; None: nothing known."""
@@ -164,6 +166,10 @@ class Conversation:
 
         router = self._services.quic_router()
         return QuicFlow(router, self.flow, self.units, self.report, self._open_streams, self._quic_began)
+
+    def _open_dtls(self) -> DatagramLayer:
+        self.application = DTLS
+        return OpaqueDatagrams(self.units)
 
     def _quic_began(self, tls: TlsFacts, quic: QuicFacts) -> None:
         self.tls, self.quic = tls, quic

@@ -30,6 +30,7 @@ from pcapng_utils.net.shards import WHOLE, Shard
 from pcapng_utils.pipeline.conversation import Conversation, Services
 from pcapng_utils.pipeline.lookups import dns_row, lookup_of
 from pcapng_utils.pipeline.memory import DEFAULT, Budget
+from pcapng_utils.tls.dtls import DTLS
 from pcapng_utils.tls.keylog import IN_CAPTURE, SecretStore
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Counts(Struct):
     last: int | None = None
     """Times of the first and the last packet, in ns."""
     connections: Counter[str] = field(default_factory=Counter)
-    """TCP connections and QUIC conversations, by `decrypted`."""
+    """TCP connections and conversations of QUIC or DTLS, by `decrypted`."""
     exchanges: Counter[str] = field(default_factory=Counter)
     """By protocol."""
 
@@ -237,7 +238,7 @@ class Dissection:
         application = conversation.application if conversation else ""
         quic = conversation.quic if conversation else None
         fields = connection_fields(flow, tls, quic, application)
-        if flow.transport == "tcp" or quic is not None:
+        if flow.transport == "tcp" or quic is not None or application == DTLS:
             self.counts.connections[decryption_state(flow, tls, application, quic)[0]] += 1
         if tls is not None and tls.sni:
             self._names.learn(flow.server.ip, tls.sni, flow.first, flow.client.ip)

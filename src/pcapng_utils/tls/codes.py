@@ -9,6 +9,9 @@ ALERT: Final = 21
 HANDSHAKE: Final = 22
 APPLICATION_DATA: Final = 23
 HEARTBEAT: Final = 24
+TLS12_CID: Final = 25
+"""Of DTLS alone, as the next."""
+ACK: Final = 26
 
 HELLO_REQUEST: Final = 0
 CLIENT_HELLO: Final = 1
