@@ -104,8 +104,8 @@ class _Job:
         self._tracks = [flow_tracks(place, flow, self._epoch) for place, flow in enumerate(flows)]
         self._translated: set[int] = set()
         self._names = self._sites.names
-        self._first_read = 0.0
-        """How long after a write the first read usually comes, in ms."""
+        self._first_read: float | None = None
+        """How long after a write the first read usually comes, in ms; None: not known."""
 
     def run(self) -> Result:
         trial, source = self._find_clock()
@@ -259,7 +259,7 @@ class _Job:
         reads = [pair[SERVER] for pair in self._tracks]
         couples = couple_reads(reads, len(self._sites), log.threads.__getitem__, log.stack_ids.__getitem__)
         gaps = [gap for pair in self._tracks for gap in mark_first_reads(*pair)]
-        self._first_read = median(gaps) if gaps else 0.0
+        self._first_read = median(gaps) if gaps else None
         self._names = [*self._sites.names, *(self._sites.names[one] for one, _ in couples)]
 
     def _shares(

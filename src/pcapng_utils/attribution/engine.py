@@ -7,6 +7,7 @@ say, which shows which thread each message is likely of; and those where doubt r
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import Final
 
 from pcapng_utils.attribution.align import Band, align
@@ -31,6 +32,11 @@ _SETTLED: Final = 0.01
 _MARGIN: Final = 0.1
 #: Share of the reads that another like them must follow for reads that fail to be looked for.
 _TRIED: Final = 0.2
+#: Share of writes that send nothing below which it is not asked whether any does.
+_HARDLY_EVER: Final = 1e-4
+_SETTLING_ROUNDS: Final = 2
+#: By so much the log-likelihood has to be higher for some writes to be believed to send nothing.
+_WORTH_IDLE: Final = 4.0
 #: A message whose call is at least so probable is in no doubt.
 _SURE: Final = 0.98
 #: First guess of how far calls are from the wire, in ms.
@@ -38,11 +44,13 @@ SCALE: Final = 15.0
 
 
 class Engine:
-    def __init__(self, names: Sequence[UnitKind], callers: Callers, first_read: float = 0.0) -> None:
-        """`first_read`: how long after a write a read usually comes, in ms; 0: not known."""
+    def __init__(self, names: Sequence[UnitKind], callers: Callers, first_read: float | None = None) -> None:
+        """`first_read`: how long after a write a read usually comes, in ms; None: not known."""
         self._names = names
         self.models = [Model(direction, names, SCALE) for direction in (CLIENT, SERVER)]
-        self._first_background = max(BACKGROUND, 0.5 / (first_read + RESOLUTION)) if first_read else BACKGROUND
+        self._first_background = BACKGROUND
+        if first_read is not None:
+            self._first_background = max(BACKGROUND, 0.5 / (first_read + RESOLUTION))
         self.models[SERVER].first_background = self._first_background
         self.threads = Threads(callers)
         self._turn = 0
@@ -64,6 +72,7 @@ class Engine:
 
     def learn(self, tracks: Sequence[Track]) -> None:
         """Teach both models, that of writes beginning with what it knows."""
+        self._settle_idle([track for track in tracks if track.direction == CLIENT])
         reads = [track for track in tracks if track.direction == SERVER]
         few = sample(reads, _FEW)
         self.models[SERVER].lose(self.models[CLIENT].loss)
@@ -77,6 +86,24 @@ class Engine:
                 self.threads.note(track)
             self.threads.ready()
             self.threads.learn(tracks, self.models)
+
+    def _settle_idle(self, tracks: Sequence[Track]) -> None:
+        """Whether any write sent nothing (it failed, or was logged twice), or none did.
+
+        A few that seem to have sent nothing are learnt where one was lost, or two units are of one call, and it is not
+        known which: all messages between the two places are then given their neighbour's call. So they have to explain
+        much more than their own absence does.
+        """
+        learnt = self.models[CLIENT]
+        if max(learnt.idle) <= _HARDLY_EVER:
+            return
+        none = deepcopy(learnt)
+        none.expect_no_idle()
+        likelihoods = []
+        for model in (learnt, none):
+            self.models[CLIENT] = model
+            likelihoods.append([self._round(tracks) for _ in range(_SETTLING_ROUNDS)][-1])
+        self.models[CLIENT] = none if likelihoods[1] > likelihoods[0] - _WORTH_IDLE else learnt
 
     def _round(self, tracks: Sequence[Track], *, with_threads: bool = False, delays_alone: bool = False) -> float:
         learners = [Learner(model) for model in self.models]

@@ -44,6 +44,17 @@ def joint_key(same_frame: bool, gap: float, before: int, kind: int, relation: in
     return 1 + ((((before * KIND_CLASSES + kind) * 6 + distance) * 4 + relation) * 2 + bulk) * 2 + clear
 
 
+def joint_pool(key: int) -> int:
+    """Circumstances that are alike in whether a client writes more than one full record, or segment, with one call: a
+    small number, 0 if the one before was not full."""
+    if key == 0:
+        return 0
+    rest, clear = divmod(key - 1, 2)
+    rest, bulk = divmod(rest, 2)
+    another_turn = rest % 4 == 3
+    return bulk * (1 + 2 * clear + another_turn)
+
+
 def joint_guess(key: int, after: bool, direction: int) -> tuple[float, float]:
     """Probability of going on, before anything was seen, and how many times it counts as seen."""
     if key == 0:

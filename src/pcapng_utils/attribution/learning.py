@@ -6,15 +6,13 @@ from typing import Final
 
 from pcapng_utils.attribution.align import Posterior
 from pcapng_utils.attribution.delays import Delays, place_of
-from pcapng_utils.attribution.kinds import KIND_CLASSES, MESSAGES, joint_guess
-from pcapng_utils.attribution.model import WAITING, WIDE, Model
+from pcapng_utils.attribution.kinds import KIND_CLASSES, MESSAGES, joint_guess, joint_pool
+from pcapng_utils.attribution.model import LEAST, WAITING, WIDE, Model
 from pcapng_utils.attribution.tracks import RESOLUTION, STATES, Track
 from pcapng_utils.layers import CLIENT
 
 #: Calls that seem lost, or seem to have begun nothing, in any alignment of what is complete.
 _CHANCE: Final = 1.0
-#: Smallest share of calls that are not what is usual.
-_LEAST: Final = 2e-5
 
 
 class Learner:
@@ -154,8 +152,10 @@ class Learner:
 
     def _teach_idle(self) -> None:
         """How often calls begin no unit."""
+        if self.model.no_idle:
+            return
         writes = self.model.direction == CLIENT
-        guess, least = (0.03, _LEAST) if writes else (0.3, 0.002)
+        guess, least = (0.03, LEAST) if writes else (0.3, 0.002)
         if writes:
             # Writes fail or are repeated one by one; only reads come in patterns (one that waits, one that gets).
             self._calls = [[a + c, b + d, a + c, b + d] for a, b, c, d in self._calls]
@@ -169,17 +169,39 @@ class Learner:
 
     def _teach_joints(self) -> None:
         """How often a unit goes on with the call of the one before."""
-        model = self.model
+        if self.model.direction == CLIENT:
+            # That a call seems to be logged after its unit was seen is the clock's fault: it says nothing here.
+            for tally in self._joints.values():
+                tally[:] = [tally[0] + tally[1]] * 2 + [tally[2] + tally[3]] * 2
+        usual = self._usual_joints()
         for key, tally in self._joints.items():
             pair = []
             for after in (False, True):
-                guess, weight = joint_guess(key, after, model.direction)
-                gone_on, seen = tally[after], max(tally[2 + after], tally[after])
-                if model.direction == CLIENT:
-                    # As many seem to go on with the call before because their own was lost.
-                    gone_on = max(gone_on - model.loss * seen, 0.0)
+                guess, weight = joint_guess(key, after, self.model.direction)
+                if (known := usual.get(joint_pool(key))) is not None:
+                    guess = (known[0] + weight * guess) / (known[1] + weight)
+                gone_on, seen = self._gone_on(tally, after)
                 pair.append(min((gone_on + weight * guess) / (seen + weight), 0.999))
-            model.joints[key] = (pair[0], pair[1])
+            self.model.joints[key] = (pair[0], pair[1])
+
+    def _usual_joints(self) -> dict[int, tuple[float, float]]:
+        """Of writes in pools of like circumstances: how often a unit went on with a call, and how often it could. What
+        is rarely seen is guessed by that."""
+        usual: dict[int, tuple[float, float]] = {}
+        for key, tally in self._joints.items() if self.model.direction == CLIENT else ():
+            pool = joint_pool(key)
+            if pool:
+                gone_on, seen = self._gone_on(tally, False)
+                others = usual.get(pool, (0.0, 0.0))
+                usual[pool] = others[0] + gone_on, others[1] + seen
+        return usual
+
+    def _gone_on(self, tally: list[float], after: bool) -> tuple[float, float]:
+        gone_on, seen = tally[after], max(tally[2 + after], tally[after])
+        if self.model.direction == CLIENT:
+            # As many seem to go on with the call before because their own was lost.
+            gone_on = max(gone_on - self.model.loss * seen, 0.0)
+        return gone_on, seen
 
     def _teach_losses(self) -> None:
         """What messages show holds for the log as a whole; other kinds are known by themselves as they are seen."""
@@ -190,10 +212,10 @@ class Learner:
             # needed: they share what writes show, for both directions are logged by one collector.
             kinds = [kind for kind in MESSAGES if seen[kind] > 0.0] or range(KIND_CLASSES)
             whole, lost = sum(seen[kind] for kind in kinds), sum(self._lost[kind] for kind in kinds)
-            model.loss = min(max((lost - _CHANCE) / (whole + 20.0), _LEAST), 0.8)
+            model.loss = min(max((lost - _CHANCE) / (whole + 20.0), LEAST), 0.8)
         for kind, (whole, lost) in enumerate(zip(seen, self._lost, strict=True)):
             own = (max(lost - _CHANCE, 0.0) + 10.0 * model.loss) / (whole + 10.0)
-            model.losses[kind] = model.loss if kind in MESSAGES else min(max(own, _LEAST), 0.98)
+            model.losses[kind] = model.loss if kind in MESSAGES else min(max(own, LEAST), 0.98)
 
     def _follow(self, seen: list[float]) -> tuple[float, float]:
         """By what neighbours of one kind are likelier to be of different threads, or of one, than calls in general."""

@@ -31,6 +31,8 @@ WIDE: Final = 1_000.0
 #: Share of calls that were not logged, or begin no unit: before anything is known of delays, and then.
 _RARE: Final = 1e-4
 _SOME: Final = 3e-3
+#: Smallest share of calls that are not what is usual.
+LEAST: Final = 2e-5
 #: Probability of going on with a call, where each unit is guessed to be of one of its own.
 _STRICT: Final = 0.02
 
@@ -68,6 +70,8 @@ class Model:
         begun one."""
         self.idle_again = [_RARE if direction == CLIENT else 0.05] * (STATES * self.sites)
         """The same where the call before began none either."""
+        self.no_idle = False
+        """Whether no call is taken to begin no unit, but against all odds: then `idle` is not learnt."""
         self._strict = False
         """Whether each unit is guessed to be of a call of its own."""
         self.follows: list[tuple[float, float] | None] = [None, None, None, None]
@@ -78,6 +82,12 @@ class Model:
         self.lose(_SOME)
         self.idle = [_SOME] * len(self.idle)
         self.idle_again = [_SOME] * len(self.idle)
+
+    def expect_no_idle(self) -> None:
+        """Take it that every call begins a unit."""
+        self.no_idle = True
+        self.idle = [LEAST] * len(self.idle)
+        self.idle_again = [LEAST] * len(self.idle)
 
     def lose(self, share: float) -> None:
         """Take such a share of all calls for not logged."""
