@@ -93,6 +93,15 @@ def _lines(results: report.Results, scenarios: list[Scenario], seeds: SeedSet, t
         "",
         *report.doubt_table(results, scenarios, "asyncio"),
         "",
+        "## What could be known: asyncio, requests, by the very call",
+        "",
+        "What an observer would answer who knows every call of the client and its true time, the clock, the law of the "
+        "delays and the share of calls that are lost, but not which were lost nor how late each was logged "
+        "(benchmarks/attribution/observer.py). Its probabilities are exact; nothing that goes by order and times can "
+        "be right more often, and where it falls short of a demand, the load does not let it be met.",
+        "",
+        *report.observer_table(results, scenarios),
+        "",
         "## Calibration: threads",
         "",
         "Of all scenarios in which a socket's calls keep their order: best candidates, whether they were sure enough "

@@ -77,6 +77,27 @@ def doubt_table(results: Results, scenarios: Sequence[Scenario], client: str) ->
         yield f"| {scenario.name} | {ours.sure:,} | {_percent(ours.surely_wrong)} | {asked.missing:,} | {shares} |"
 
 
+def observer_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
+    """Requests of the clients with one thread: alignment against all that could be known."""
+    yield "| scenario | right | could be | not logged, without a stack | could be | answers ≥ 0.9, wrong | could be |"
+    yield "| --- |" + " ---: |" * 6
+    for scenario in scenarios:
+        trials = [trial for trial in _trials(results, scenario) if trial.observer is not None]
+        if trials:
+            ours = of_group("request", (trial.alignment for trial in trials))
+            best = Tally.of(trial.observer for trial in trials if trial.observer is not None)
+            cells = [
+                value
+                for pair in (
+                    (one.share(one.right) for one in (ours, best)),
+                    (one.silent for one in (ours, best)),
+                    (one.surely_wrong for one in (ours, best)),
+                )
+                for value in pair
+            ]
+            yield f"| {scenario.name} | " + " | ".join(map(_percent, cells)) + " |"
+
+
 def load_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
     loads = list(results)
     yield "| scenario | " + " | ".join(loads) + " |"

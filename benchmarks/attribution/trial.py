@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.attribution.captured import Captured, Group, dissect
+from benchmarks.attribution.observer import can_tell, observe
 from benchmarks.attribution.scenarios import Scenario
 from benchmarks.attribution.tally import Answer, Tally
 from lab.edit import Capture
@@ -27,6 +28,8 @@ class Trial:
     clock: ClockFound
     nearest: dict[Group, Tally] = field(default_factory=dict)
     alignment: dict[Group, Tally] = field(default_factory=dict)
+    observer: Tally | None = None
+    """Of requests: what could be known at best, where that can be told."""
 
 
 class Truth:
@@ -62,6 +65,8 @@ def run(recording: Recording, captured: Captured, scenario: Scenario, seed: int)
     log = OperationLog.read(io.BytesIO(json.dumps(trace.records, separators=(",", ":")).encode()))
     result = attribute(captured.traced.flows, log, Settings())
     trial = Trial(result.clock)
+    if recording.load.client == "asyncio" and can_tell(scenario.distortion):
+        trial.observer = observe(recording, trace, scenario.distortion)
     nearest = _nearest(captured, log)
     for key, (label, group) in captured.labels.items():
         answer = result.messages[key]

@@ -21,6 +21,10 @@ Tail = Literal["exponential", "lognormal", "pareto"]
 PID: Final = 4242
 PROCESS: Final = "org.example.weather"
 
+SIGMA: Final = 1.0
+"""Of log-normal delays."""
+PARETO_SHAPE: Final = 2.2
+
 _NS: Final = 1_000_000_000
 _TWICE: Final = {"write": "sendto", "read": "recvfrom", "sendto": "send", "recvfrom": "recv"}
 
@@ -150,11 +154,10 @@ def _delays(mean: float, tail: Tail, chance: random.Random) -> Callable[[], floa
     if mean <= 0:
         return lambda: 0.0
     scale = mean * _NS
-    shape, sigma = 2.2, 1.0
     draw: dict[Tail, Callable[[], float]] = {
         "exponential": lambda: chance.expovariate(1.0),
-        "lognormal": lambda: chance.lognormvariate(-sigma * sigma / 2, sigma),
-        "pareto": lambda: (chance.paretovariate(shape) - 1) * (shape - 1),
+        "lognormal": lambda: chance.lognormvariate(-SIGMA * SIGMA / 2, SIGMA),
+        "pareto": lambda: (chance.paretovariate(PARETO_SHAPE) - 1) * (PARETO_SHAPE - 1),
     }
     return lambda: scale * draw[tail]()
 
