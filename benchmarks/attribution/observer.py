@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.attribution.tally import Answer, Tally
-from lab.experiment import Distortion, Recording, Trace
+from lab.experiment import Distortion, Operation, Recording, Trace
 from lab.experiment.distortion import PARETO_SHAPE, SIGMA
 
 _MS: Final = 1_000_000
@@ -31,34 +31,22 @@ def can_tell(distortion: Distortion) -> bool:
 
 def observe(recording: Recording, trace: Trace, distortion: Distortion) -> Tally:
     """The observer's answers for the requests of a recording, as it was distorted."""
-    calls: dict[tuple[object, object], list[int]] = defaultdict(list)
-    for operation in recording.operations:
-        if operation.direction == "out":
-            calls[operation.local, operation.remote].append(operation.index)
-    place = {index: (key, number) for key, indices in calls.items() for number, index in enumerate(indices)}
-    logged: dict[tuple[object, object], list[int]] = defaultdict(list)
-    for row, index in enumerate(trace.source):
-        if index in place:
-            logged[place[index][0]].append(row)
+    sockets: dict[tuple[Any, ...], list[Operation]] = defaultdict(list)
+    for call in recording.operations:
+        if call.direction == "out":
+            sockets[call.local, call.remote].append(call)
+    rows = {index: row for row, index in enumerate(trace.source)}
     law = _law(distortion)
     tally = Tally()
-    for key, indices in calls.items():
-        rows = logged[key]
-        asked = {
-            number: recording.operations[index].index
-            for number, index in enumerate(indices)
-            if any(label.part == _REQUEST for label in recording.operations[index].labels)
-        }
-        entered = [(recording.operations[index].entered - recording.started) / _MS for index in indices]
-        times = [_to_router(trace.records[row]["timestamp"], recording.started, distortion) for row in rows]
-        likely = posterior(entered, times, law, distortion.loss)
-        for number, index in asked.items():
-            best, mass = max(likely[number].items(), key=lambda item: item[1], default=(-1, 0.0))
-            right = best >= 0 and trace.source[rows[best]] == index
-            present = any(trace.source[row] == index for row in rows)
-            for label in recording.operations[index].labels:
-                if label.part == _REQUEST:
-                    tally.add(Answer(present, right, mass >= _GIVEN, mass))
+    for calls in sockets.values():
+        logged = sorted(rows[call.index] for call in calls if call.index in rows)
+        times = [_to_router(trace.records[row]["timestamp"], recording.started, distortion) for row in logged]
+        entered = [(call.entered - recording.started) / _MS for call in calls]
+        for call, likely in zip(calls, posterior(entered, times, law, distortion.loss), strict=True):
+            best, mass = max(likely.items(), key=lambda item: item[1], default=(-1, 0.0))
+            right = best >= 0 and trace.source[logged[best]] == call.index
+            for _ in range(sum(label.part == _REQUEST for label in call.labels)):
+                tally.add(Answer(call.index in rows, right, mass >= _GIVEN, mass))
     return tally
 
 

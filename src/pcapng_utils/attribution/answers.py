@@ -9,19 +9,20 @@ from typing import Final
 
 from pcapng_utils.attribution.confidence import (
     OF_READS,
-    OF_READS_ALONE,
     OF_WRITES,
     OF_WRITES_ALIKE,
     alike_but_idle,
     calibrated,
+    of_a_read,
     of_an_answer,
+    of_another_call,
     order_known,
 )
 from pcapng_utils.attribution.operations import NO_STACK, OperationLog
 from pcapng_utils.attribution.threads import Threads
 from pcapng_utils.attribution.tracks import Track
 from pcapng_utils.attribution.views import Alternative, Attribution, FlowView
-from pcapng_utils.layers import CLIENT, SERVER
+from pcapng_utils.layers import CLIENT
 
 _LEAST: Final = 0.05
 """Alternatives less likely are not named."""
@@ -68,17 +69,15 @@ class Answers:
         yield from found.items()
 
     def _answer(self, track: Track, writes: Track, unit: int, busy: set[int | None], sureness: float) -> Attribution:
-        named = [
-            (self._worth(track, call, mass, busy) * sureness, call) for mass, call in self._groups(track, writes, unit)
-        ]
+        masses = {call: mass for mass, call in self._groups(track, writes, unit)}
+        named = [(self._worth(track, call, mass, busy) * sureness, call) for call, mass in masses.items()]
         named.sort(reverse=True)
-        if (
-            named
-            and track.direction == SERVER
-            and track.starts[unit].http1
-            and self._is_telling(track.calls[named[0][1]])
-        ):
-            named = _of_one_code(named)
+        if named and self._is_telling(track.calls[named[0][1]]):
+            if track.direction == CLIENT:
+                best, call = named[0]
+                named[0] = of_another_call(best, masses[call], 1.0 - sum(masses.values())), call
+            elif track.starts[unit].http1:
+                named = _of_one_code(named)
         alternatives = [Alternative(track.calls[call], round(mass, 4)) for mass, call in named if mass > _LEAST]
         if not named:
             return Attribution(None, 0.0, None, [], [], [])
@@ -107,8 +106,7 @@ class Answers:
             return known * calibrated(mass, OF_WRITES if telling else OF_WRITES_ALIKE)
         if telling:
             return known * calibrated(mass, OF_READS)
-        alike = alike_but_idle(track, call, busy, self._idle)
-        return known * calibrated(mass, OF_READS if alike else OF_READS_ALONE) / (1 + alike)
+        return known * of_a_read(mass, alike_but_idle(track, call, busy, self._idle))
 
     def _same_code(self, track: Track, writes: Track, one: int, two: int) -> bool:
         """Whether two calls near each other are of the same code at the same work: then it does not matter which."""

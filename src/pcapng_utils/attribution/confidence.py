@@ -20,6 +20,14 @@ _ALIKE: Final = 0.55
 _SIBLINGS: Final = 0.58
 """Where another call began to read an answer, how often it is of the chosen one's code: measured in the bench."""
 
+_BESIDE: Final = 0.1
+"""From so much on a neighbour that looks the same counts in full (`alike_but_idle`)."""
+_OF_ITS_CODE: Final = 0.55
+"""How often the best candidate is of the code of a request whose own call was not logged: measured in the bench."""
+_NEAR: Final = 0.1
+"""A candidate whose probability is less is of another request more often."""
+_NOT_ITS_OWN: Final = 0.49
+
 _Map = tuple[tuple[float, float], ...]
 """Probabilities in the model, and what they were worth in the bench (development seeds)."""
 OF_WRITES: Final[_Map] = (
@@ -27,14 +35,15 @@ OF_WRITES: Final[_Map] = (
     (0.988, 0.92), (0.995, 0.94), (0.999, 0.985), (1.0, 0.999),
 )  # fmt: skip
 OF_WRITES_ALIKE: Final[_Map] = (
-    (0.0, 0.0), (0.41, 0.39), (0.55, 0.475), (0.65, 0.59), (0.75, 0.735), (0.855, 0.78), (0.928, 0.876), (0.968, 0.93),
-    (0.988, 0.96), (0.995, 0.985), (1.0, 0.999),
+    (0.0, 0.0), (0.45, 0.41), (0.546, 0.54), (0.65, 0.66), (0.75, 0.74), (0.85, 0.785), (0.927, 0.84), (0.967, 0.9),
+    (0.988, 0.922), (0.9965, 0.945), (0.999, 0.985), (1.0, 0.9985),
 )  # fmt: skip
 """Where stacks do not tell requests apart."""
 OF_READS: Final[_Map] = ((0.0, 0.0), (0.9, 0.9), (1.0, 0.998))
 """Where stacks tell requests apart, or a neighbour that looks the same is counted (`alike_but_idle`)."""
 OF_READS_ALONE: Final[_Map] = (
-    (0.0, 0.0), (0.55, 0.42), (0.75, 0.48), (0.858, 0.64), (0.928, 0.79), (0.966, 0.9), (0.987, 0.975), (1.0, 0.998),
+    (0.0, 0.0), (0.46, 0.19), (0.55, 0.235), (0.65, 0.3), (0.75, 0.31), (0.85, 0.38), (0.926, 0.5), (0.963, 0.68),
+    (0.988, 0.77), (0.997, 0.9), (1.0, 0.998),
 )  # fmt: skip
 """Where neither is so."""
 
@@ -45,6 +54,20 @@ def calibrated(probability: float, worths: _Map) -> float:
         if probability <= high:
             return low_worth + (probability - low) / (high - low) * (high_worth - low_worth)
     return worths[-1][1]
+
+
+def of_a_read(probability: float, alike: float) -> float:
+    """What the probability of a read is worth that no stack tells from others, with so many neighbours like it
+    (`alike_but_idle`)."""
+    share = min(1.0, alike / _BESIDE)
+    beside = calibrated(probability, OF_READS) / (1.0 + alike)
+    return share * beside + (1.0 - share) * calibrated(probability, OF_READS_ALONE)
+
+
+def of_another_call(confidence: float, probability: float, lost: float) -> float:
+    """Of a request whose own call likely was not logged (with the probability `lost`), what its best candidate is worth
+    if that is not surely enough to be given: it mostly is another call of the same request, so of its code."""
+    return max(confidence, min(_NOT_ITS_OWN, confidence + _OF_ITS_CODE * lost * min(1.0, probability / _NEAR)))
 
 
 def of_an_answer(probability: float) -> float:
