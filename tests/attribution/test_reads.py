@@ -89,6 +89,29 @@ def synchronous(seed: int, delay: float) -> Tape:
     return tape
 
 
+def sockets_kept_open(seed: int, delay: float) -> Tape:
+    """Each thread opens a connection, asks for a WebSocket and sends messages on it; what else is sent of a handshake
+    than the first write is not logged."""
+    tape = Tape(random.Random(seed), delay)
+    chance = tape.chance
+    for thread in range(24):
+        flow = tape.flow()
+        time = chance.uniform(100, 3_000)
+        tape.call(flow, "write", time, ["ssl.wrap", "client.connect", f"Sdk{thread}"], thread)
+        tape.unit(flow, CLIENT, time, UnitKind.CLIENT_HELLO)
+        for kind in CLIENT_FLIGHT:
+            tape.unit(flow, CLIENT, time + 1.5, kind)
+        time += 2
+        key = tape.message(flow, CLIENT, time, [tape.unit(flow, CLIENT, time, UnitKind.HEADERS)], 0)
+        tape.call(flow, "write", time, ["ssl.write", "client.send", f"Sdk{thread}"], thread, key)
+        time += chance.expovariate(1 / 8)
+        for message in range(6):
+            time += chance.choice((0.1, 0.1, 8.0)) + chance.expovariate(1)
+            tape.unit(flow, CLIENT, time, UnitKind.BODY)
+            tape.call(flow, "write", time, ["ssl.write", "client.send", f"Sdk{thread}_{message}"], thread)
+    return tape
+
+
 def share_right(tape: Tape, direction: int) -> float:
     """How many messages get a call of their own code."""
     order = sorted(range(len(tape.calls)), key=lambda index: tape.calls[index][0])
@@ -111,6 +134,11 @@ def share_right(tape: Tape, direction: int) -> float:
 @pytest.mark.parametrize("direction", [CLIENT, SERVER])
 def test_handshakes_that_are_not_logged_do_not_make_the_log_seem_to_lose_calls(delay: float, direction: int) -> None:
     assert share_right(synchronous(3, delay), direction) >= 0.98
+
+
+@pytest.mark.parametrize("delay", [5.0, 10.0, 20.0])
+def test_a_request_does_not_seem_lost_because_the_end_of_the_handshake_is(delay: float) -> None:
+    assert share_right(sockets_kept_open(5, delay), CLIENT) == 1.0
 
 
 def reader_loop(seed: int) -> tuple[Tape, list[int]]:

@@ -6,12 +6,13 @@ say, which shows which thread each message is likely of; and those where doubt r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from typing import Final
 
 from pcapng_utils.attribution.align import Band, align
 from pcapng_utils.attribution.callers import Callers
+from pcapng_utils.attribution.kinds import kind_class
 from pcapng_utils.attribution.learning import Learner
 from pcapng_utils.attribution.model import BACKGROUND, Model
 from pcapng_utils.attribution.threads import Threads
@@ -34,6 +35,8 @@ _MARGIN: Final = 0.1
 _TRIED: Final = 0.2
 #: Share of writes that send nothing below which it is not asked whether any does.
 _HARDLY_EVER: Final = 1e-4
+#: By so much more often than a message a handshake has to seem lost for it to be asked whether any is logged.
+_OFTEN: Final = 0.1
 _SETTLING_ROUNDS: Final = 2
 #: By so much the log-likelihood has to be higher for some writes to be believed to send nothing.
 _WORTH_IDLE: Final = 4.0
@@ -72,7 +75,7 @@ class Engine:
 
     def learn(self, tracks: Sequence[Track]) -> None:
         """Teach both models, that of writes beginning with what it knows."""
-        self._settle_idle([track for track in tracks if track.direction == CLIENT])
+        self._settle_writes([track for track in tracks if track.direction == CLIENT])
         reads = [track for track in tracks if track.direction == SERVER]
         few = sample(reads, _FEW)
         self.models[SERVER].lose(self.models[CLIENT].loss)
@@ -87,23 +90,32 @@ class Engine:
             self.threads.ready()
             self.threads.learn(tracks, self.models)
 
-    def _settle_idle(self, tracks: Sequence[Track]) -> None:
-        """Whether any write sent nothing (it failed, or was logged twice), or none did.
+    def _settle_writes(self, tracks: Sequence[Track]) -> None:
+        """Learning stays near what it began with; where the log may be of another kind, begin with that, and keep what
+        is likelier.
 
-        A few that seem to have sent nothing are learnt where one was lost, or two units are of one call, and it is not
-        known which: all messages between the two places are then given their neighbour's call. So they have to explain
-        much more than their own absence does.
+        Whether any write sent nothing (it failed, or was logged twice), or none did: a few that seem to are learnt
+        where one was lost, or two units are of one call, and it is not known which: all messages between the two places
+        are then given their neighbour's call. So they have to explain much more than their own absence does. And
+        whether handshakes are logged at all, where many seem not to be.
         """
+        model = self.models[CLIENT]
+        if max(model.idle) > _HARDLY_EVER:
+            self._rather(tracks, Model.expect_no_idle, _WORTH_IDLE)
+        model = self.models[CLIENT]
+        if model.losses[kind_class(UnitKind.FINISHED)] > model.loss + _OFTEN:
+            self._rather(tracks, Model.expect_no_handshakes, 0.0)
+
+    def _rather(self, tracks: Sequence[Track], expect: Callable[[Model], None], worth: float) -> None:
+        """Go on from what is expected, unless what was learnt has a log-likelihood so much higher."""
         learnt = self.models[CLIENT]
-        if max(learnt.idle) <= _HARDLY_EVER:
-            return
-        none = deepcopy(learnt)
-        none.expect_no_idle()
+        other = deepcopy(learnt)
+        expect(other)
         likelihoods = []
-        for model in (learnt, none):
+        for model in (learnt, other):
             self.models[CLIENT] = model
             likelihoods.append([self._round(tracks) for _ in range(_SETTLING_ROUNDS)][-1])
-        self.models[CLIENT] = none if likelihoods[1] > likelihoods[0] - _WORTH_IDLE else learnt
+        self.models[CLIENT] = other if likelihoods[1] > likelihoods[0] - worth else learnt
 
     def _round(self, tracks: Sequence[Track], *, with_threads: bool = False, delays_alone: bool = False) -> float:
         learners = [Learner(model) for model in self.models]

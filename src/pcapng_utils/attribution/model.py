@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from pcapng_utils.attribution.align import Weights
 from pcapng_utils.attribution.delays import Delays, places_of, wide
-from pcapng_utils.attribution.kinds import KIND_CLASSES, KINDS, joint_guess
+from pcapng_utils.attribution.kinds import KIND_CLASSES, KINDS, joint_guess, kind_class
 from pcapng_utils.attribution.tracks import RESOLUTION, STATES, Track
 from pcapng_utils.layers import CLIENT, UnitKind
 
@@ -88,6 +88,12 @@ class Model:
         self.no_idle = True
         self.idle = [LEAST] * len(self.idle)
         self.idle_again = [LEAST] * len(self.idle)
+
+    def expect_no_handshakes(self) -> None:
+        """Begin with a guess that nothing of handshakes but their first call is logged, and all of the rest."""
+        self.lose(_SOME)
+        for kind in (UnitKind.HANDSHAKE, UnitKind.CHANGE_CIPHER_SPEC, UnitKind.FINISHED):
+            self.losses[kind_class(kind)] = 0.9
 
     def lose(self, share: float) -> None:
         """Take such a share of all calls for not logged."""
