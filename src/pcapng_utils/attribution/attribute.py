@@ -83,6 +83,10 @@ class _Trial:
     def learn(self, rounds: int) -> None:
         self.likelihood = self.engine.learn_writes(self.tracks, rounds) - _STEP_COST * len(self.clock.steps)
 
+    def finish(self) -> None:
+        """Learn until nothing new comes of it."""
+        self.engine.settle_writes(self.tracks, self.engine.learn_writes(self.tracks, _TRIAL_ROUNDS))
+
 
 class _Job:
     def __init__(self, flows: Sequence[FlowView], log: OperationLog, settings: Settings) -> None:
@@ -174,7 +178,7 @@ class _Job:
             rounds = 1
             trials.sort(key=lambda trial: -trial.likelihood)
             del trials[max(1, len(trials) // 2) :]
-        trials[0].learn(_TRIAL_ROUNDS)
+        trials[0].finish()
         return trials[0]
 
     def _some_keys(self) -> set[FlowKey]:

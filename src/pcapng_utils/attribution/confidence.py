@@ -24,7 +24,7 @@ _BESIDE: Final = 0.1
 """From so much on a neighbour that looks the same counts in full (`alike_but_idle`)."""
 _OF_ITS_CODE: Final = 0.55
 """How often the best candidate is of the code of a request whose own call was not logged: measured in the bench."""
-_NEAR: Final = 0.1
+_NEAR: Final = 0.02
 """A candidate whose probability is less is of another request more often."""
 _NOT_ITS_OWN: Final = 0.49
 

@@ -37,6 +37,7 @@ _TRIED: Final = 0.2
 _HARDLY_EVER: Final = 1e-4
 #: By so much more often than a message a handshake has to seem lost for it to be asked whether any is logged.
 _OFTEN: Final = 0.1
+_MOSTLY: Final = 0.8
 _SETTLING_ROUNDS: Final = 2
 #: By so much the log-likelihood has to be higher for some writes to be believed to send nothing.
 _WORTH_IDLE: Final = 4.0
@@ -73,9 +74,36 @@ class Engine:
                 break
         return likelihood
 
+    def settle_writes(self, tracks: Sequence[Track], likelihood: float) -> None:
+        """Learning stays near what it began with; where the log may be of another kind, begin with that, and keep what
+        is likelier. `likelihood`: of what was learnt from these tracks.
+
+        Whether any write sent nothing (it failed, or was logged twice), or none did: a few that seem to are learnt
+        where one was lost, or two units are of one call, and it is not known which: all messages between the two places
+        are then given their neighbour's call. So they have to explain much more than their own absence does. And
+        whether handshakes are logged at all, where many seem not to be.
+        """
+        if max(self.models[CLIENT].idle) > _HARDLY_EVER:
+            likelihood = self._rather(Model.expect_no_idle, tracks, likelihood, _WORTH_IDLE)
+        model = self.models[CLIENT]
+        if model.loss + _OFTEN < model.losses[kind_class(UnitKind.FINISHED)] < _MOSTLY:
+            self._rather(Model.expect_no_handshakes, tracks, likelihood, 0.0)
+
+    def _rather(
+        self, expect: Callable[[Model], None], tracks: Sequence[Track], likelihood: float, worth: float
+    ) -> float:
+        """Go on from what is expected, unless what was learnt has a log-likelihood so much higher; returns it."""
+        learnt = self.models[CLIENT]
+        self.models[CLIENT] = deepcopy(learnt)
+        expect(self.models[CLIENT])
+        other = [self._round(tracks) for _ in range(_SETTLING_ROUNDS)][-1]
+        if other > likelihood - worth:
+            return other
+        self.models[CLIENT] = learnt
+        return likelihood
+
     def learn(self, tracks: Sequence[Track]) -> None:
         """Teach both models, that of writes beginning with what it knows."""
-        self._settle_writes([track for track in tracks if track.direction == CLIENT])
         reads = [track for track in tracks if track.direction == SERVER]
         few = sample(reads, _FEW)
         self.models[SERVER].lose(self.models[CLIENT].loss)
@@ -89,33 +117,6 @@ class Engine:
                 self.threads.note(track)
             self.threads.ready()
             self.threads.learn(tracks, self.models)
-
-    def _settle_writes(self, tracks: Sequence[Track]) -> None:
-        """Learning stays near what it began with; where the log may be of another kind, begin with that, and keep what
-        is likelier.
-
-        Whether any write sent nothing (it failed, or was logged twice), or none did: a few that seem to are learnt
-        where one was lost, or two units are of one call, and it is not known which: all messages between the two places
-        are then given their neighbour's call. So they have to explain much more than their own absence does. And
-        whether handshakes are logged at all, where many seem not to be.
-        """
-        model = self.models[CLIENT]
-        if max(model.idle) > _HARDLY_EVER:
-            self._rather(tracks, Model.expect_no_idle, _WORTH_IDLE)
-        model = self.models[CLIENT]
-        if model.losses[kind_class(UnitKind.FINISHED)] > model.loss + _OFTEN:
-            self._rather(tracks, Model.expect_no_handshakes, 0.0)
-
-    def _rather(self, tracks: Sequence[Track], expect: Callable[[Model], None], worth: float) -> None:
-        """Go on from what is expected, unless what was learnt has a log-likelihood so much higher."""
-        learnt = self.models[CLIENT]
-        other = deepcopy(learnt)
-        expect(other)
-        likelihoods = []
-        for model in (learnt, other):
-            self.models[CLIENT] = model
-            likelihoods.append([self._round(tracks) for _ in range(_SETTLING_ROUNDS)][-1])
-        self.models[CLIENT] = other if likelihoods[1] > likelihoods[0] - worth else learnt
 
     def _round(self, tracks: Sequence[Track], *, with_threads: bool = False, delays_alone: bool = False) -> float:
         learners = [Learner(model) for model in self.models]
