@@ -35,10 +35,10 @@ _MARGIN: Final = 0.1
 _TRIED: Final = 0.2
 #: Share of writes that send nothing below which it is not asked whether any does.
 _HARDLY_EVER: Final = 1e-4
-#: By so much more often than a message a handshake has to seem lost for it to be asked whether any is logged.
-_OFTEN: Final = 0.1
+#: Share of calls that are lost between which it is asked whether it is those of handshakes, and all of them.
+_NOW_AND_THEN: Final = 0.005
 _MOSTLY: Final = 0.8
-_SETTLING_ROUNDS: Final = 2
+_SETTLING_ROUNDS: Final = 3
 #: By so much the log-likelihood has to be higher for some writes to be believed to send nothing.
 _WORTH_IDLE: Final = 4.0
 #: A message whose call is at least so probable is in no doubt.
@@ -81,12 +81,13 @@ class Engine:
         Whether any write sent nothing (it failed, or was logged twice), or none did: a few that seem to are learnt
         where one was lost, or two units are of one call, and it is not known which: all messages between the two places
         are then given their neighbour's call. So they have to explain much more than their own absence does. And
-        whether handshakes are logged at all, where many seem not to be.
+        whether handshakes are logged at all, where calls seem to be lost: it may be the end of each handshake.
         """
         if max(self.models[CLIENT].idle) > _HARDLY_EVER:
             likelihood = self._rather(Model.expect_no_idle, tracks, likelihood, _WORTH_IDLE)
         model = self.models[CLIENT]
-        if model.loss + _OFTEN < model.losses[kind_class(UnitKind.FINISHED)] < _MOSTLY:
+        finished = model.losses[kind_class(UnitKind.FINISHED)]
+        if max(finished, model.loss) > _NOW_AND_THEN and finished < _MOSTLY:
             self._rather(Model.expect_no_handshakes, tracks, likelihood, 0.0)
 
     def _rather(
