@@ -21,6 +21,8 @@ _MS: Final = 1_000_000
 _GIVEN: Final = 0.5
 _REQUEST: Final = "request headers"
 _FAINT: Final = 1e-15
+#: ms by which arithmetic may be wrong.
+_ROUNDING: Final = 1e-7
 
 
 def can_tell(distortion: Distortion) -> bool:
@@ -36,7 +38,7 @@ def observe(recording: Recording, trace: Trace, distortion: Distortion) -> Tally
         if call.direction == "out":
             sockets[call.local, call.remote].append(call)
     rows = {index: row for row, index in enumerate(trace.source)}
-    law = _law(distortion)
+    law = law_of(distortion)
     tally = Tally()
     for calls in sockets.values():
         logged = sorted(rows[call.index] for call in calls if call.index in rows)
@@ -124,11 +126,11 @@ def _to_router(timestamp: int, started: int, distortion: Distortion) -> float:
     return elapsed / (1 + distortion.drift * 1e-6) / _MS
 
 
-def _law(distortion: Distortion) -> Callable[[float], float]:
-    """The probability that a delay is at most so many ms; what was read of a clock is off by some ns."""
+def law_of(distortion: Distortion) -> Callable[[float], float]:
+    """The probability that a delay is at most so many ms."""
     mean = distortion.delay * 1000
     if mean <= 0:
-        return lambda delay: 1.0 if delay >= -1e-3 else 0.0
+        return lambda delay: 1.0 if delay > -_ROUNDING else 0.0
 
     def exponential(delay: float) -> float:
         return 1.0 - math.exp(-delay / mean)

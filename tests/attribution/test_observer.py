@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.attribution.observer import posterior
+from benchmarks.attribution.observer import law_of, posterior
+from lab.experiment.distortion import Distortion, Tail
 
 MEAN = 4.0
 
@@ -59,3 +60,17 @@ def _pairings(chance: random.Random, scenes: int) -> Iterator[tuple[float, bool]
         for call, rows in enumerate(posterior(entered, times, law, 0.3)):
             for row, mass in rows.items():
                 yield mass, calls[row] == call
+
+
+@pytest.mark.parametrize("tail", ["exponential", "lognormal", "pareto"])
+def test_the_law_of_delays_has_their_mean(tail: Tail) -> None:
+    known = law_of(Distortion(delay=0.02, tail=tail))
+    steps = [(1.02**k, 1.02 ** (k + 1)) for k in range(-400, 900)]  # ms
+    mean = sum((end - begin) * (1 - known((begin + end) / 2)) for begin, end in steps)
+    assert mean == pytest.approx(20, rel=0.01)
+
+
+def test_without_delays_a_call_is_logged_in_its_own_millisecond() -> None:
+    known = law_of(Distortion())
+    assert posterior([100.9999], [100.0], known, 0.05) == [{0: 1.0}]
+    assert known(-1e-4) == 0.0
