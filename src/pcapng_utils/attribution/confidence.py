@@ -42,8 +42,8 @@ OF_WRITES_ALIKE: Final[_Map] = (
 OF_READS: Final[_Map] = ((0.0, 0.0), (0.9, 0.9), (1.0, 0.998))
 """Where stacks tell requests apart, or a neighbour that looks the same is counted (`alike_but_idle`)."""
 OF_READS_ALONE: Final[_Map] = (
-    (0.0, 0.0), (0.46, 0.19), (0.55, 0.235), (0.65, 0.3), (0.75, 0.31), (0.85, 0.38), (0.926, 0.5), (0.963, 0.68),
-    (0.988, 0.77), (0.997, 0.9), (1.0, 0.998),
+    (0.0, 0.0), (0.46, 0.3), (0.55, 0.42), (0.65, 0.5), (0.85, 0.58), (0.926, 0.66), (0.963, 0.76), (0.988, 0.83),
+    (0.997, 0.92), (1.0, 0.998),
 )  # fmt: skip
 """Where neither is so."""
 
