@@ -136,7 +136,7 @@ def law_of(distortion: Distortion) -> Callable[[float], float]:
         return 1.0 - math.exp(-delay / mean)
 
     def lognormal(delay: float) -> float:
-        return 0.5 * math.erfc(-(math.log(delay / mean) + SIGMA * SIGMA / 2) / SIGMA / math.sqrt(2)) if delay else 0.0
+        return 0.5 * math.erfc(-(math.log(delay / mean) + SIGMA * SIGMA / 2) / SIGMA / math.sqrt(2))
 
     def pareto(delay: float) -> float:
         return 1.0 - math.pow(1.0 + delay / mean / (PARETO_SHAPE - 1), -PARETO_SHAPE)

@@ -86,15 +86,8 @@ def observer_table(results: Results, scenarios: Sequence[Scenario]) -> Iterator[
         if trials:
             ours = of_group("request", (trial.alignment for trial in trials))
             best = Tally.of(trial.observer for trial in trials if trial.observer is not None)
-            cells = [
-                value
-                for pair in (
-                    (one.share(one.right) for one in (ours, best)),
-                    (one.silent for one in (ours, best)),
-                    (one.surely_wrong for one in (ours, best)),
-                )
-                for value in pair
-            ]
+            shares = [(one.share(one.right), one.silent, one.surely_wrong) for one in (ours, best)]
+            cells = [share for pair in zip(*shares, strict=True) for share in pair]
             yield f"| {scenario.name} | " + " | ".join(map(_percent, cells)) + " |"
 
 

@@ -6,11 +6,12 @@ import io
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from pcapng_utils.attribution.attribute import attribute
 from pcapng_utils.attribution.operations import OperationLog
-from pcapng_utils.attribution.views import FlowView, MessageView
+from pcapng_utils.attribution.views import FlowView, MessageView, Result
 from pcapng_utils.layers import CLIENT, SERVER, UnitKind, UnitLog
 
 EPOCH = 1_764_000_000_000
@@ -38,6 +39,53 @@ def encoded(records: Sequence[dict[str, Any]]) -> bytes:
 
 def log_of(records: Sequence[dict[str, Any]]) -> OperationLog:
     return OperationLog.read(io.BytesIO(encoded(records)))
+
+
+@dataclass
+class Tape:
+    """What is seen on the wire, and what is logged."""
+
+    chance: random.Random
+    delay: float
+    flows: list[FlowView] = field(default_factory=list)
+    calls: list[tuple[float, dict[str, Any], tuple[str, int] | None]] = field(default_factory=list)
+    latest: dict[tuple[int, str], float] = field(default_factory=dict)
+
+    def flow(self) -> FlowView:
+        number = len(self.flows)
+        flow = FlowView(f"flow {number}", "tcp", (LOCAL[0], LOCAL[1] + number), REMOTE, 0, 0, UnitLog())
+        self.flows.append(flow)
+        return flow
+
+    def unit(self, flow: FlowView, direction: int, time: float, kind: int) -> int:
+        assert flow.units is not None
+        return flow.units.add(direction, round((EPOCH + time) * 1e6), len(flow.units.times[0]), 300, kind)
+
+    def message(self, flow: FlowView, direction: int, time: float, units: list[int], exchange: int) -> tuple[str, int]:
+        stamp = round((EPOCH + time) * 1e6)
+        flow.messages.append(MessageView(exchange, direction, units, stamp, True, exchange, stamp))
+        flow.first, flow.last = flow.first or stamp - 10**7, stamp
+        return flow.id, len(flow.messages) - 1
+
+    def call(
+        self, flow: FlowView, event: str, time: float, stack: list[str], thread: int, key: tuple[str, int] | None = None
+    ) -> None:
+        """A call at a time, logged a while later (a read) or earlier (a write); none overtakes the one before it."""
+        late = self.chance.expovariate(1 / self.delay)
+        line = flow.local[1], event
+        # A write is logged so much before it is seen; seen from the other side, later than the one before.
+        earliest = self.latest.get(line, 0.0)
+        time = self.latest[line] = max(time + late if event == "read" else time - late, earliest)
+        self.calls.append((time, record(int(time), event, port=flow.local[1], thread=thread, stack=stack), key))
+
+    def attributed(self) -> tuple[list[int], Result]:
+        """What comes of it: for each record of the log, the place in `calls` that it is of; and the answers."""
+        order = sorted(range(len(self.calls)), key=lambda index: self.calls[index][0])
+        return order, attribute(self.flows, log_of([self.calls[index][1] for index in order]))
+
+    def direction(self, key: tuple[str, int]) -> int:
+        """Of a message."""
+        return next(flow for flow in self.flows if flow.id == key[0]).messages[key[1]].direction
 
 
 @dataclass(slots=True)

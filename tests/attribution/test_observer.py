@@ -12,10 +12,7 @@ from benchmarks.attribution.observer import law_of, posterior
 from lab.experiment.distortion import Distortion, Tail
 
 MEAN = 4.0
-
-
-def law(delay: float) -> float:
-    return 1.0 - math.exp(-delay / MEAN) if delay > 0 else 0.0
+law = law_of(Distortion(delay=MEAN / 1000))
 
 
 def scene(chance: random.Random, loss: float) -> tuple[list[float], list[float], list[int]]:

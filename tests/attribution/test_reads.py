@@ -4,57 +4,26 @@ does on its own."""
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
-from pcapng_utils.attribution.attribute import attribute
-from pcapng_utils.attribution.views import FlowView, MessageView
-from pcapng_utils.layers import CLIENT, SERVER, UnitKind, UnitLog
-from tests.attribution.making import EPOCH, LOCAL, REMOTE, log_of, record
+from pcapng_utils.attribution.views import FlowView
+from pcapng_utils.layers import CLIENT, SERVER, UnitKind
+from tests.attribution.making import Tape
 
 CLIENT_FLIGHT = (UnitKind.CHANGE_CIPHER_SPEC, UnitKind.FINISHED)
 SERVER_FLIGHT = (UnitKind.HANDSHAKE, UnitKind.CHANGE_CIPHER_SPEC, UnitKind.HANDSHAKE, UnitKind.FINISHED)
 TICKETS = (UnitKind.HANDSHAKE, UnitKind.HANDSHAKE)
 
 
-@dataclass
-class Tape:
-    """What is seen on the wire, and what is logged."""
-
-    chance: random.Random
-    delay: float
-    flows: list[FlowView] = field(default_factory=list)
-    calls: list[tuple[float, dict[str, Any], tuple[str, int] | None]] = field(default_factory=list)
-    latest: dict[tuple[int, str], float] = field(default_factory=dict)
-
-    def flow(self) -> FlowView:
-        number = len(self.flows)
-        flow = FlowView(f"flow {number}", "tcp", (LOCAL[0], LOCAL[1] + number), REMOTE, 0, 0, UnitLog())
-        self.flows.append(flow)
-        return flow
-
-    def unit(self, flow: FlowView, direction: int, time: float, kind: int) -> int:
-        assert flow.units is not None
-        return flow.units.add(direction, round((EPOCH + time) * 1e6), len(flow.units.times[0]), 300, kind)
-
-    def message(self, flow: FlowView, direction: int, time: float, units: list[int], exchange: int) -> tuple[str, int]:
-        stamp = round((EPOCH + time) * 1e6)
-        flow.messages.append(MessageView(exchange, direction, units, stamp, True, exchange, stamp))
-        flow.first, flow.last = flow.first or stamp - 10**7, stamp
-        return flow.id, len(flow.messages) - 1
-
-    def call(
-        self, flow: FlowView, event: str, time: float, stack: list[str], thread: int, key: tuple[str, int] | None = None
-    ) -> None:
-        """A call at a time, logged a while later (a read) or earlier (a write); none overtakes the one before it."""
-        late = self.chance.expovariate(1 / self.delay)
-        line = flow.local[1], event
-        # A write is logged so much before it is seen; seen from the other side, later than the one before.
-        earliest = self.latest.get(line, 0.0)
-        time = self.latest[line] = max(time + late if event == "read" else time - late, earliest)
-        self.calls.append((time, record(int(time), event, port=flow.local[1], thread=thread, stack=stack), key))
+def opened(tape: Tape, thread: int, time: float, took: float) -> FlowView:
+    """A connection whose handshake ends after so many ms; of the client's part the first write alone is logged."""
+    flow = tape.flow()
+    tape.call(flow, "write", time, ["ssl.wrap", "client.connect", f"Sdk{thread}"], thread)
+    tape.unit(flow, CLIENT, time, UnitKind.CLIENT_HELLO)
+    for kind in CLIENT_FLIGHT:
+        tape.unit(flow, CLIENT, time + took, kind)
+    return flow
 
 
 def synchronous(seed: int, delay: float) -> Tape:
@@ -62,14 +31,10 @@ def synchronous(seed: int, delay: float) -> Tape:
     tape = Tape(random.Random(seed), delay)
     chance = tape.chance
     for thread in range(30):
-        flow = tape.flow()
         time = chance.uniform(100, 3_000)
-        tape.call(flow, "write", time, ["ssl.wrap", "client.connect", f"Sdk{thread}"], thread)
-        tape.unit(flow, CLIENT, time, UnitKind.CLIENT_HELLO)
+        flow = opened(tape, thread, time, 4)
         for kind in SERVER_FLIGHT:
             tape.unit(flow, SERVER, time + 2, kind)
-        for kind in CLIENT_FLIGHT:
-            tape.unit(flow, CLIENT, time + 4, kind)
         for kind in TICKETS:
             tape.unit(flow, SERVER, time + 6, kind)
         time += 7
@@ -95,12 +60,8 @@ def sockets_kept_open(seed: int, delay: float) -> Tape:
     tape = Tape(random.Random(seed), delay)
     chance = tape.chance
     for thread in range(24):
-        flow = tape.flow()
         time = chance.uniform(100, 3_000)
-        tape.call(flow, "write", time, ["ssl.wrap", "client.connect", f"Sdk{thread}"], thread)
-        tape.unit(flow, CLIENT, time, UnitKind.CLIENT_HELLO)
-        for kind in CLIENT_FLIGHT:
-            tape.unit(flow, CLIENT, time + 1.5, kind)
+        flow = opened(tape, thread, time, 1.5)
         time += 2
         key = tape.message(flow, CLIENT, time, [tape.unit(flow, CLIENT, time, UnitKind.HEADERS)], 0)
         tape.call(flow, "write", time, ["ssl.write", "client.send", f"Sdk{thread}"], thread, key)
@@ -114,19 +75,13 @@ def sockets_kept_open(seed: int, delay: float) -> Tape:
 
 def share_right(tape: Tape, direction: int) -> float:
     """How many messages get a call of their own code."""
-    order = sorted(range(len(tape.calls)), key=lambda index: tape.calls[index][0])
-    records = [tape.calls[index][1] for index in order]
-    result = attribute(tape.flows, log_of(records))
+    order, result = tape.attributed()
     right = []
     for _, wanted, key in tape.calls:
-        if (
-            key is None
-            or next(flow for flow in tape.flows if flow.id == key[0]).messages[key[1]].direction != direction
-        ):
-            continue
-        row = result.messages[key].operation
-        code = wanted["data"]["stack"][-1]
-        right.append(row is not None and records[row]["data"]["stack"][-1] == code)
+        if key is not None and tape.direction(key) == direction:
+            row = result.messages[key].operation
+            code = wanted["data"]["stack"][-1]
+            right.append(row is not None and tape.calls[order[row]][1]["data"]["stack"][-1] == code)
     return right.count(True) / len(right)
 
 
@@ -168,8 +123,7 @@ def reader_loop(seed: int) -> tuple[Tape, list[int]]:
 
 def test_a_reader_that_waits_for_each_record_is_not_taken_for_one_that_fails() -> None:
     tape, headers = reader_loop(4)
-    order = sorted(range(len(tape.calls)), key=lambda index: tape.calls[index][0])
-    result = attribute(tape.flows, log_of([tape.calls[index][1] for index in order]))
+    order, result = tape.attributed()
     answers = [
         result.messages["flow 0", place].operation
         for place, message in enumerate(tape.flows[0].messages)

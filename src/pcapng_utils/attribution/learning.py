@@ -100,7 +100,8 @@ class Learner:
             first = band.lows[unit - (place > 0)] - 1
             for k, mass in enumerate(rows):
                 if mass > 0.001:
-                    after = first + k >= 0 and track.call_times[first + k] >= time - RESOLUTION
+                    # A write that was logged after its unit was seen shows a clock that is off, nothing more.
+                    after = self._reads and first + k >= 0 and track.call_times[first + k] >= time - RESOLUTION
                     tally[place + after] += mass - less[k] if less is not None else mass
 
     def _see_delay(self, track: Track, unit: int, call: int, mass: float) -> None:
@@ -169,36 +170,33 @@ class Learner:
 
     def _teach_joints(self) -> None:
         """How often a unit goes on with the call of the one before."""
-        if self.model.direction == CLIENT:
-            # That a call seems to be logged after its unit was seen is the clock's fault: it says nothing here.
-            for tally in self._joints.values():
-                tally[:] = [tally[0] + tally[1]] * 2 + [tally[2] + tally[3]] * 2
-        usual = self._usual_joints()
-        for key, tally in self._joints.items():
-            pair = []
-            for after in (False, True):
-                guess, weight = joint_guess(key, after, self.model.direction)
-                if (known := usual.get(joint_pool(key))) is not None:
-                    guess = (known[0] + weight * guess) / (known[1] + weight)
-                gone_on, seen = self._gone_on(tally, after)
-                pair.append(min((gone_on + weight * guess) / (seen + weight), 0.999))
-            self.model.joints[key] = (pair[0], pair[1])
+        usual = {} if self._reads else self._usual_joints()
+        for key in self._joints:
+            on = self._going_on(key, False, usual)
+            self.model.joints[key] = (on, self._going_on(key, True, usual) if self._reads else on)
+
+    def _going_on(self, key: int, after: bool, usual: dict[int, tuple[float, float]]) -> float:
+        guess, weight = joint_guess(key, after, self.model.direction)
+        if (known := usual.get(joint_pool(key))) is not None:
+            guess = (known[0] + weight * guess) / (known[1] + weight)
+        gone_on, seen = self._gone_on(key, after)
+        return min((gone_on + weight * guess) / (seen + weight), 0.999)
 
     def _usual_joints(self) -> dict[int, tuple[float, float]]:
         """Of writes in pools of like circumstances: how often a unit went on with a call, and how often it could. What
         is rarely seen is guessed by that."""
         usual: dict[int, tuple[float, float]] = {}
-        for key, tally in self._joints.items() if self.model.direction == CLIENT else ():
-            pool = joint_pool(key)
-            if pool:
-                gone_on, seen = self._gone_on(tally, False)
+        for key in self._joints:
+            if pool := joint_pool(key):
+                gone_on, seen = self._gone_on(key, False)
                 others = usual.get(pool, (0.0, 0.0))
                 usual[pool] = others[0] + gone_on, others[1] + seen
         return usual
 
-    def _gone_on(self, tally: list[float], after: bool) -> tuple[float, float]:
+    def _gone_on(self, key: int, after: bool) -> tuple[float, float]:
+        tally = self._joints[key]
         gone_on, seen = tally[after], max(tally[2 + after], tally[after])
-        if self.model.direction == CLIENT:
+        if not self._reads:
             # As many seem to go on with the call before because their own was lost.
             gone_on = max(gone_on - self.model.loss * seen, 0.0)
         return gone_on, seen
