@@ -7,11 +7,13 @@ import json
 import os
 import random
 import signal
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from pcapng_utils.har.spool import private_file, temporary_folder
 from tests.cli.making import capture, conversation, entries, run, start
 from tests.hostile.making import on_port
 
@@ -136,3 +138,14 @@ def test_the_spool_and_the_temporary_are_private(large: Path, tmp_path: Path) ->
                     continue
             time.sleep(0.001)
     assert {mode for suffix, mode in seen if suffix != ".har"} <= {0o600}
+
+
+def test_the_folder_for_temporary_files_is_not_tried_with_a_file_that_a_kill_would_leave(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", pytest.fail)  # what tries
+    with private_file() as file:
+        file.write(b"x")
+    assert temporary_folder() == str(tmp_path)

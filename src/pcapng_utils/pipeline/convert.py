@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from pcapng_utils.evidence import Check, check_evidence
 from pcapng_utils.faults import fault
 from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.problems import ProblemLog
-from pcapng_utils.har.spool import Spool
+from pcapng_utils.har.spool import Spool, temporary_folder
 from pcapng_utils.har.whole import whole_or_nothing
 from pcapng_utils.har.writer import Annotations
 from pcapng_utils.layers import CLIENT, SERVER, Problem
@@ -184,7 +183,7 @@ class Conversion:
                 reader = CaptureReader(cast(BinaryIO, source), str(self.capture))
             except CaptureError as error:
                 raise InputError(str(error)) from None
-            with naming(tempfile.gettempdir()):
+            with naming(temporary_folder()):
                 try:
                     for event in reader:
                         self._dissection.feed(event)

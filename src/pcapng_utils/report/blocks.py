@@ -7,10 +7,11 @@ Until it is known which blocks the page has room for, they wait, compressed, in 
 from __future__ import annotations
 
 import gzip
-import tempfile
 from typing import BinaryIO, Final, NamedTuple, Self
 
 import pybase64
+
+from pcapng_utils.har.spool import private_file
 
 _LEVEL: Final = 6
 
@@ -51,7 +52,7 @@ class BlockSpool:
     """Blocks that wait in a temporary file. Use as a context manager."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._file = private_file()
         self._end = 0
 
     def __enter__(self) -> Self:
