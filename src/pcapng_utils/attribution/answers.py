@@ -14,8 +14,8 @@ from pcapng_utils.attribution.confidence import (
     alike_but_idle,
     calibrated,
     of_a_read,
+    of_a_request,
     of_an_answer,
-    of_another_call,
     order_known,
 )
 from pcapng_utils.attribution.operations import NO_STACK, OperationLog
@@ -30,15 +30,26 @@ _SURE: Final = 0.5
 """A call of a message's later parts is listed above this probability."""
 _SHARED: Final = 20
 """Messages named as sharing a call, at most."""
+_LATER: Final = 3
+"""Units of an exchange behind its first that are asked whose it is, at most."""
+_FAINT: Final = 1e-3
+"""A pairing less probable is none."""
 
 
 class Answers:
     def __init__(
-        self, log: OperationLog, min_confidence: float, idle: Sequence[float], unordered: float, threads: Threads
+        self,
+        log: OperationLog,
+        min_confidence: float,
+        idle: Sequence[float],
+        unordered: float,
+        loss: float,
+        threads: Threads,
     ) -> None:
         """`idle`: of reads in each state (`Track.states`), how often they fetch nothing; `unordered`: how far
-        the file's order is none (`ordering.disorder`)."""
+        the file's order is none (`ordering.disorder`); `loss`: share of the calls that were not logged."""
         self._idle = idle
+        self._loss = loss
         self._log = log
         self._min_confidence = min_confidence
         self._threads = threads
@@ -56,8 +67,9 @@ class Answers:
         carried: dict[tuple[int, int], list[int]] = {}
         for track in tracks:
             busy = {track.best(unit, _SURE) for unit in range(len(track.unit_times))}
+            later = _later_units(flow, track)
             for index, units in track.units_of.items():
-                answer = self._answer(track, tracks[CLIENT], units[0], busy, sureness)
+                answer = self._answer(track, tracks[CLIENT], units[0], later.get(index, ()), busy, sureness)
                 answer.operations = self._operations(track, units, answer.operation)
                 found[index] = answer
                 if answer.operation is not None:
@@ -68,16 +80,25 @@ class Answers:
                 found[index].shared = others[:_SHARED]
         yield from found.items()
 
-    def _answer(self, track: Track, writes: Track, unit: int, busy: set[int | None], sureness: float) -> Attribution:
+    def _answer(
+        self,
+        track: Track,
+        writes: Track,
+        unit: int,
+        later: Sequence[int],
+        busy: set[int | None],
+        sureness: float,
+    ) -> Attribution:
+        """The answer for a message that begins with a unit, and, of a request, goes on with others."""
         masses = {call: mass for mass, call in self._groups(track, writes, unit)}
-        named = [(self._worth(track, call, mass, busy) * sureness, call) for call, mass in masses.items()]
-        named.sort(reverse=True)
-        if named and self._is_telling(track.calls[named[0][1]]):
-            if track.direction == CLIENT:
-                best, call = named[0]
-                named[0] = of_another_call(best, masses[call], 1.0 - sum(masses.values())), call
-            elif track.starts[unit].http1:
-                named = _of_one_code(named)
+        worths = {call: self._worth(track, call, mass, busy) for call, mass in masses.items()}
+        lost = 1.0 - sum(masses.values())
+        if later and lost > _FAINT:
+            worths = self._of_exchange(track, writes, later, worths, lost)
+        named = sorted(((worth * sureness, call) for call, worth in worths.items()), reverse=True)
+        is_answer = track.direction != CLIENT and track.starts[unit].http1
+        if is_answer and named and self._is_telling(track.calls[named[0][1]]):
+            named = _of_one_code(named)
         alternatives = [Alternative(track.calls[call], round(mass, 4)) for mass, call in named if mass > _LEAST]
         if not named:
             return Attribution(None, 0.0, None, [], [], [])
@@ -87,11 +108,25 @@ class Answers:
         delta = track.call_times[call] - track.unit_times[unit]
         return Attribution(track.calls[call], round(confidence, 4), delta, [], [], alternatives[1:])
 
+    def _of_exchange(
+        self, track: Track, writes: Track, later: Sequence[int], worths: dict[int, float], lost: float
+    ) -> dict[int, float]:
+        """What the candidates for a request are worth if its first unit is of a call that was not logged, with the
+        probability `lost`: then it is of the code whose calls carried what comes later of the exchange."""
+        inherited = dict.fromkeys(worths, 0.0)
+        for unit in later:
+            pairings = _pairings(track, unit)
+            for mass, call in pairings:
+                if self._is_telling(track.calls[call]):
+                    known = (one for one in inherited if one == call or self._same_code(track, writes, one, call))
+                    code = next(known, call)
+                    inherited[code] = inherited.get(code, 0.0) + lost * mass
+            lost *= 1.0 - sum(mass for mass, _ in pairings)
+        return {call: of_a_request(worths.get(call, 0.0), more, self._loss) for call, more in inherited.items()}
+
     def _groups(self, track: Track, writes: Track, unit: int) -> Iterator[tuple[float, int]]:
         """The probability of each code that may have carried a unit, and its likeliest call."""
-        row = track.posterior.rows[unit] if unit < len(track.posterior.rows) else []
-        low = track.band.lows[unit] - 1 if row else 0
-        masses = sorted(((mass, low + k) for k, mass in enumerate(row) if mass > 1e-3 and low + k >= 0), reverse=True)
+        masses = sorted(_pairings(track, unit), reverse=True)
         while masses:
             best = masses[0][1]
             same = [item for item in masses if item[1] == best or self._same_code(track, writes, item[1], best)]
@@ -138,6 +173,30 @@ class Answers:
                 if track.seconds and track.seconds[call] >= 0:
                     rows.append(track.seconds[call])
         return list(dict.fromkeys(rows))
+
+
+def _pairings(track: Track, unit: int) -> list[tuple[float, int]]:
+    """The calls that may have carried a unit, each with its probability, in the order of the calls."""
+    if unit >= len(track.posterior.rows):
+        return []
+    pairings = enumerate(track.posterior.rows[unit], track.band.lows[unit] - 1)
+    return [(mass, call) for call, mass in pairings if mass > _FAINT and call >= 0]
+
+
+def _later_units(flow: FlowView, track: Track) -> dict[int, list[int]]:
+    """Of each request, by its place in the flow: what comes of the exchange behind its first unit (its body, the
+    messages of its WebSocket), as far as it is looked at."""
+    later: dict[int, list[int]] = {}
+    if track.direction != CLIENT:
+        return later
+    of_entry: dict[int | str, list[int]] = {}
+    for index, units in track.units_of.items():
+        message = flow.messages[index]
+        if message.exchange is not None:
+            later[index] = of_entry[message.entry] = list(units[1 : 1 + _LATER])
+        elif (known := of_entry.get(message.entry)) is not None:
+            known += units[: _LATER - len(known)]
+    return later
 
 
 def _of_one_code(named: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:

@@ -293,8 +293,8 @@ class _Job:
     # The answers
 
     def _conclude(self, engine: Engine, given: Clock, clock: Clock, source: ShiftSource) -> Result:
-        idle, threads = engine.models[SERVER].idle, engine.threads
-        answers = Answers(self._log, self._settings.min_confidence, idle, self._unordered, threads)
+        idle, loss = engine.models[SERVER].idle, engine.models[CLIENT].loss
+        answers = Answers(self._log, self._settings.min_confidence, idle, self._unordered, loss, engine.threads)
         result = Result(ClockFound(source, 0.0, 0.0, 0, 0.0), {}, {})
         residuals = Residuals()
         busy = [pair for pair in self._tracks if pair[CLIENT].calls or pair[SERVER].calls]

@@ -22,11 +22,10 @@ _SIBLINGS: Final = 0.58
 
 _BESIDE: Final = 0.1
 """From so much on a neighbour that looks the same counts in full (`alike_but_idle`)."""
-_OF_ITS_CODE: Final = 0.55
-"""How often the best candidate is of the code of a request whose own call was not logged: measured in the bench."""
-_NEAR: Final = 0.02
-"""A candidate whose probability is less is of another request more often."""
+_MANY: Final = 0.1
+"""Share of calls that are not logged from which on what is known of other calls of a request is all there is."""
 _NOT_ITS_OWN: Final = 0.49
+"""Confidence in the code of a request whose own call is the exception that was not logged, at most."""
 
 _Map = tuple[tuple[float, float], ...]
 """Probabilities in the model, and what they were worth in the bench (development seeds)."""
@@ -64,10 +63,14 @@ def of_a_read(probability: float, alike: float) -> float:
     return share * beside + (1.0 - share) * calibrated(probability, OF_READS_ALONE)
 
 
-def of_another_call(confidence: float, probability: float, lost: float) -> float:
-    """Of a request whose own call likely was not logged (with the probability `lost`), what its best candidate is worth
-    if that is not surely enough to be given: it mostly is another call of the same request, so of its code."""
-    return max(confidence, min(_NOT_ITS_OWN, confidence + _OF_ITS_CODE * lost * min(1.0, probability / _NEAR)))
+def of_a_request(own: float, inherited: float, loss: float) -> float:
+    """What a code is worth of which a call seems to have carried a request (`own`), or, where its own call likely was
+    not logged, later parts of the same exchange (`inherited`); `loss`: share of the calls that were not logged.
+
+    Where few calls are missing, a request whose own is among them is not given to a code: its candidate is named.
+    """
+    confidence = min(own + inherited, 1.0)
+    return confidence if own >= 0.5 or loss >= _MANY else min(confidence, _NOT_ITS_OWN)
 
 
 def of_an_answer(probability: float) -> float:
