@@ -22,8 +22,10 @@ _SIBLINGS: Final = 0.58
 
 _BESIDE: Final = 0.1
 """From so much on a neighbour that looks the same counts in full (`alike_but_idle`)."""
-_MANY: Final = 0.1
+_MANY: Final = 0.15
 """Share of calls that are not logged from which on what is known of other calls of a request is all there is."""
+_NO_CANDIDATE: Final = 10
+"""How soon a candidate of its own makes what is inherited worth what it seems: measured in the bench."""
 _NOT_ITS_OWN: Final = 0.49
 """Confidence in the code of a request whose own call is the exception that was not logged, at most."""
 
@@ -67,8 +69,10 @@ def of_a_request(own: float, inherited: float, loss: float) -> float:
     """What a code is worth of which a call seems to have carried a request (`own`), or, where its own call likely was
     not logged, later parts of the same exchange (`inherited`); `loss`: share of the calls that were not logged.
 
-    Where few calls are missing, a request whose own is among them is not given to a code: its candidate is named.
+    Where there is no candidate among its own calls, threads said nothing of the others either, so these are worth more
+    than they seem. Where few calls are missing, a request whose own is among them is named a code, and not given to it.
     """
+    inherited += (inherited**0.5 - inherited) * (1.0 - own) ** _NO_CANDIDATE
     confidence = min(own + inherited, 1.0)
     return confidence if own >= 0.5 or loss >= _MANY else min(confidence, _NOT_ITS_OWN)
 
