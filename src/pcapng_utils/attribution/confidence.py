@@ -32,8 +32,8 @@ _NOT_ITS_OWN: Final = 0.49
 _Map = tuple[tuple[float, float], ...]
 """Probabilities in the model, and what they were worth in the bench (development seeds)."""
 OF_WRITES: Final[_Map] = (
-    (0.0, 0.0), (0.5, 0.5), (0.56, 0.61), (0.65, 0.715), (0.75, 0.74), (0.855, 0.815), (0.928, 0.86), (0.968, 0.895),
-    (0.988, 0.92), (0.995, 0.94), (0.999, 0.985), (1.0, 0.999),
+    (0.0, 0.0), (0.25, 0.2), (0.35, 0.26), (0.45, 0.43), (0.5, 0.5), (0.53, 0.6), (0.6, 0.7), (0.75, 0.735),
+    (0.855, 0.815), (0.928, 0.86), (0.968, 0.895), (0.988, 0.92), (0.995, 0.94), (0.999, 0.985), (1.0, 0.999),
 )  # fmt: skip
 OF_WRITES_ALIKE: Final[_Map] = (
     (0.0, 0.0), (0.45, 0.41), (0.546, 0.54), (0.65, 0.66), (0.75, 0.74), (0.85, 0.785), (0.927, 0.84), (0.967, 0.9),
@@ -81,7 +81,7 @@ def of_an_answer(probability: float) -> float:
     """Several calls of one code read an answer: if it was not this one that began it, it mostly was another of them.
 
     Worth what the bench measured of stacks that tell requests apart."""
-    return probability + _SIBLINGS * (1.0 - probability) * min(1.0, 2.0 * probability)
+    return probability + _SIBLINGS * (1.0 - probability) * min(1.0, 1.5 * probability)
 
 
 def order_known(track: Track, call: int, threads: Sequence[int], unordered: float) -> float:

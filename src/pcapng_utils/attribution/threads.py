@@ -27,6 +27,8 @@ _WEIGHT: Final = 6.0
 _LARGEST: Final = 60.0
 _OF_ONE: Final = 3.0
 """So much likelier for the calls of one request, and they are taken for its."""
+_SOON: Final = 3
+"""Units of a message behind its first whose calls tell whose it is, at most."""
 _TIMELY: Final = 30.0
 _UNTIMELY: Final = 0.05
 """What a call that does not belong to a unit counts for: as the time between them makes it likely, and in any case."""
@@ -86,10 +88,14 @@ class Threads:
         self._begun: dict[int, list[tuple[float, int, float | None]]] = {}
 
     def note(self, track: Track) -> None:
-        """Note which call each message is likely of, from a track's posterior."""
+        """Note which calls each message is likely of, from a track's posterior."""
         for unit, place in track.starts.items():
             call = track.best(unit, 0.5)
             place.call = None if call is None else track.calls[call]
+            if call is None:
+                later = (track.best(unit, 0.5) for unit in track.units_of[place.index][1 : 1 + _SOON])
+                call = next((call for call in later if call is not None), None)
+            place.some_call = None if call is None else track.calls[call]
             if call is not None and track.direction == CLIENT:
                 answer = place.partner.last if place.partner is not None else None
                 entry = (track.call_times[call], track.calls[call], answer)
@@ -151,15 +157,15 @@ class Threads:
             return self._message_cases(track, unit, place)
         place = track.of_messages[unit]
         if track.direction == CLIENT:
-            return self._caller_cases(track, unit, _BODY, place)
+            return self._caller_cases(track, unit, _BODY, place.call)
         if place.http1 and place.partner is not None:
-            return self._caller_cases(track, unit, _WRITER, place.partner)
+            return self._caller_cases(track, unit, _WRITER, place.partner.some_call)
         return []
 
-    def _caller_cases(self, track: Track, unit: int, clue: int, other: MessagePlace) -> list[tuple[int, list[int]]]:
-        """Are the calls near a unit made on behalf of who made the call of a message?"""
+    def _caller_cases(self, track: Track, unit: int, clue: int, known: int | None) -> list[tuple[int, list[int]]]:
+        """Are the calls near a unit made on behalf of who made a call (a row)?"""
         rows, threads = self._near(track, unit)
-        return [(clue, self._callers.cases(rows, other.call))] if threads else []
+        return [(clue, self._callers.cases(rows, known))] if threads else []
 
     def _near(self, track: Track, unit: int) -> tuple[list[int], list[int]]:
         """The calls near a unit, and their threads; no threads if nothing tells the calls apart."""
@@ -173,7 +179,7 @@ class Threads:
             return []
         found = self._request_cases(track, place, track.band.lows[unit], threads)
         if place.http1 and place.partner is not None:
-            found.append((_READER, self._callers.cases(rows, place.partner.call)))
+            found.append((_READER, self._callers.cases(rows, place.partner.some_call)))
         return found
 
     def _request_cases(

@@ -34,6 +34,8 @@ class MessagePlace:
     """A request's response and the other way round."""
     call: int | None = None
     """The row of the call that likely carried its first byte."""
+    some_call: int | None = None
+    """The same; where there is none, of a call that likely carried something of it soon after."""
 
 
 @dataclass(slots=True)
