@@ -58,7 +58,8 @@ class Attribution:
     """Which call carried a message."""
 
     operation: int | None
-    """Element of the trace; None where nothing fits, or nothing fits surely enough."""
+    """Element of the trace: the call that carried its first byte, or, if that was not logged, another of the same
+    exchange; None where nothing fits, or nothing fits surely enough."""
     confidence: float
     """Probability that it is of the code that did it (of the best candidate, where `operation` is None)."""
     delta_ms: float | None
