@@ -243,6 +243,15 @@ def wait_until_signals_are_caught(process: subprocess.Popen[bytes]) -> None:
     pytest.fail("the command did not begin within 20 s")
 
 
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """Children end by SIGINT, even if the tests run in a shell's background, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with start("convert", "-", "-o", tmp_path / "out.har") as process:
