@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Final
 
 from pcapng_utils.attribution.confidence import (
@@ -95,7 +96,7 @@ class Answers:
         lost = 1.0 - sum(masses.values())
         if later and lost > _FAINT:
             worths = self._of_exchange(track, writes, later, worths, lost)
-        named = sorted(((worth * sureness, call) for call, worth in worths.items()), reverse=True)
+        named = sorted(((worth * sureness, call) for call, worth in worths.items()), key=itemgetter(0), reverse=True)
         is_answer = track.direction != CLIENT and track.starts[unit].http1
         if is_answer and named and self._is_telling(track.calls[named[0][1]]):
             named = _of_one_code(named)
@@ -112,7 +113,8 @@ class Answers:
         self, track: Track, writes: Track, later: Sequence[int], worths: dict[int, float], lost: float
     ) -> dict[int, float]:
         """What the candidates for a request are worth if its first unit is of a call that was not logged, with the
-        probability `lost`: then it is of the code whose calls carried what comes later of the exchange."""
+        probability `lost`: then it is of the code whose calls carried what comes later of the exchange. The likeliest
+        comes first, for several may be held to the same confidence."""
         inherited = dict.fromkeys(worths, 0.0)
         for unit in later:
             pairings = _pairings(track, unit)
@@ -122,7 +124,9 @@ class Answers:
                     code = next(known, call)
                     inherited[code] = inherited.get(code, 0.0) + lost * mass
             lost *= 1.0 - sum(mass for mass, _ in pairings)
-        return {call: of_a_request(worths.get(call, 0.0), more, self._loss) for call, more in inherited.items()}
+        own = dict.fromkeys(inherited, 0.0) | worths
+        likeliest = sorted(inherited, key=lambda call: own[call] + inherited[call], reverse=True)
+        return {call: of_a_request(own[call], inherited[call], self._loss) for call in likeliest}
 
     def _groups(self, track: Track, writes: Track, unit: int) -> Iterator[tuple[float, int]]:
         """The probability of each code that may have carried a unit, and its likeliest call."""
