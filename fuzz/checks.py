@@ -65,7 +65,7 @@ class Top:
             entry, _ = builder.build(exchange, make_flow(), None)
             spool.append(entry)
         for _, first, stored in spool.entries():
-            for piece in writer.entry(spool, stored, first=first, late=Annotations()):
+            for piece in writer.entry(spool.blobs, stored, first=first, late=Annotations()):
                 writer.put(piece)
         spool.close()
 

@@ -70,7 +70,7 @@ def main(count: int) -> None:
         spool.append(entry)
     stored = perf_counter()
     writer = HarWriter(io.BytesIO())
-    pieces = (writer.entry(spool, one, first=first, late=Annotations()) for _, first, one in spool.entries())
+    pieces = (writer.entry(spool.blobs, one, first=first, late=Annotations()) for _, first, one in spool.entries())
     writer.write({}, {}, pieces)
     written = perf_counter()
     spool.close()

@@ -114,7 +114,8 @@ def written(
     memory = io.BytesIO()
     writer = HarWriter(memory if out is None else out, indent=indent, ensure_ascii=ensure_ascii)
     pieces = (
-        writer.entry(spool, stored, first=first, late=late or Annotations()) for _, first, stored in spool.entries()
+        writer.entry(spool.blobs, stored, first=first, late=late or Annotations())
+        for _, first, stored in spool.entries()
     )
     writer.write({"version": "1.2", "creator": {"name": "test", "version": "0"}, "pages": []}, lists or {}, pieces)
     spool.close()

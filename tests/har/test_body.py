@@ -17,7 +17,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pcapng_utils.har import body as module
-from pcapng_utils.har.body import Blob, BodyLimits, Content, read_body
+from pcapng_utils.har.blobs import Blob
+from pcapng_utils.har.body import BodyLimits, Content, read_body
 from pcapng_utils.http.body import Body
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pcapng_utils.har.body import Blob
 from pcapng_utils.har.spool import Spool, StoredConnection, encode_fields
 from pcapng_utils.net.flow import Endpoint
 from tests.har.making import MS, START, at, builder, exchange, flow, request, response
@@ -77,32 +76,7 @@ def test_blobs_are_read_back_between_other_records() -> None:
         blobs.append(spool.write_blob(b"%d" % i * 1000 for _ in range(3)))
         append(spool, "1", i, small_body=0)
     for i in (3, 0, 4, 1, 2):
-        assert b"".join(spool.read_blob(blobs[i], piece_size=7)) == b"%d" % i * 3000
-    spool.close()
-
-
-def test_the_system_copies_a_blob_to_a_file_from_where_the_file_is(tmp_path: Path) -> None:
-    spool = Spool()
-    spool.write_blob([b"before"])
-    blob = spool.write_blob([b"0123456789" * 50_000])
-    with (tmp_path / "out").open("wb") as out:
-        out.write(b"<")
-        out.flush()
-        done = spool.send_blob(blob, out.fileno())
-        assert done in (0, blob.length)  # none, where the system is not made for that
-        out.writelines(spool.read_blob(Blob(blob.offset + done, blob.length - done)))
-        out.write(b">")
-    assert (tmp_path / "out").read_bytes() == b"<" + b"0123456789" * 50_000 + b">"
-    spool.close()
-
-
-def test_a_file_that_the_system_cannot_copy_to_gets_nothing(tmp_path: Path) -> None:
-    spool = Spool()
-    blob = spool.write_blob([b"x" * 1000])
-    with (tmp_path / "out").open("ab") as out:  # Linux does not copy to files that are appended to
-        assert spool.send_blob(blob, out.fileno()) == 0
-    with (tmp_path / "out").open("rb") as out, pytest.raises(OSError, match="Bad file descriptor"):
-        spool.send_blob(blob, out.fileno())
+        assert b"".join(spool.blobs.read(blobs[i], piece_size=7)) == b"%d" % i * 3000
     spool.close()
 
 

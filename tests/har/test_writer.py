@@ -77,17 +77,17 @@ def test_any_text_comes_back_from_the_spool_and_from_escapes(texts: list[str]) -
 
 
 def test_a_character_cut_by_the_reading_of_the_spool_is_escaped_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pcapng_utils.har import spool
+    from pcapng_utils.har.blobs import Blobs
 
     body = "aé日🎉".encode() * 30
     plain = har_of(rows(body))
     for size in range(1, 12):
-        original = spool.Spool.read_blob
+        original = Blobs.read
 
         def in_pieces(self: Any, blob: Any, piece_size: int = size, read: Any = original) -> Any:
             return read(self, blob, piece_size)
 
-        monkeypatch.setattr(spool.Spool, "read_blob", in_pieces)
+        monkeypatch.setattr(Blobs, "read", in_pieces)
         assert json.loads(written(rows(body), ensure_ascii=True, small_body=0)) == plain
         monkeypatch.undo()
 

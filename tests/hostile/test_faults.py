@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pcapng_utils.har.spool import private_file, temporary_folder
+from pcapng_utils.har.temporary import private_file, temporary_folder
 from tests.cli.making import capture, conversation, entries, run, start
 from tests.hostile.making import on_port
 

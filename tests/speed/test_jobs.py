@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from pcapng_utils.har.problems import ProblemLog
 from pcapng_utils.har.spool import Index
 from pcapng_utils.net.names import Names
 from pcapng_utils.net.shards import Shard
-from pcapng_utils.pipeline import sharding
+from pcapng_utils.pipeline import convert, sharding
 from pcapng_utils.pipeline.convert import Conversion
 from pcapng_utils.pipeline.digests import FileDigest
 from pcapng_utils.pipeline.dissection import Counts
@@ -73,7 +74,7 @@ def test_shares_are_really_shared_out(tmp_path: Path) -> None:
 def test_shares_are_not_joined_where_one_missed_a_session_that_another_knew(missed: int) -> None:
     capture = FileDigest("traffic.pcap", 0, "", "")
     first, second = (
-        sharding.Share(Index(), Counts(), Names(), ProblemLog(), capture, number == missed, number != missed)
+        sharding.Share(Index(), Counts(), Names(), ProblemLog(), capture, {}, number == missed, number != missed)
         for number in (0, 1)
     )
     assert not sharding.join(first, [second])
@@ -92,6 +93,37 @@ def test_one_process_reads_all_where_another_came_to_grief(tmp_path: Path, monke
 
     monkeypatch.setattr(CaptureReader, "__iter__", only_here)
     assert converted(path, 2, tmp_path) == whole
+
+
+def test_large_bodies_of_all_shares_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "many.pcap"
+    path.write_bytes(capture([packet for port in range(40_000, 40_010) for packet in conversation_from(port)]))
+    whole = converted(path, 1, tmp_path)
+    monkeypatch.setattr(convert, "SMALL_BODY", 0)
+    assert converted(path, 3, tmp_path) == whole
+    with Conversion(path, Options(jobs=3)) as conversion:
+        conversion.read()
+        assert len(conversion.spool.blobs.descriptors()) == 3
+
+
+def test_descriptors_of_shares_that_are_of_no_use_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "many.pcap"
+    path.write_bytes(capture([packet for port in range(40_000, 40_010) for packet in conversation_from(port)]))
+    monkeypatch.setattr(convert, "SMALL_BODY", 0)
+    whole = converted(path, 1, tmp_path)
+    sent = sharding._send
+    started, before = os.getpid(), len(list(Path("/proc/self/fd").iterdir()))
+
+    def not_all(sender: Connection, share: sharding.Share) -> None:
+        """The last of the processes ends before its descriptor is sent."""
+        if os.getpid() != started and 2 << 10 in share.blobs:
+            sender.send(share)
+            os._exit(1)
+        sent(sender, share)
+
+    monkeypatch.setattr(sharding, "_send", not_all)
+    assert converted(path, 3, tmp_path) == whole
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def conversation_from(port: int) -> list[bytes]:

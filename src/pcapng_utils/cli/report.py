@@ -90,7 +90,7 @@ def _output(arguments: argparse.Namespace) -> Path:
 def _har(arguments: argparse.Namespace) -> Iterator[Har]:
     """What the page shows: the input itself, examined, or a temporary HAR that is made of it."""
     from pcapng_utils.har.reading import is_har
-    from pcapng_utils.har.spool import private_file
+    from pcapng_utils.har.temporary import private_file
     from pcapng_utils.pipeline.examining import examination_of
     from pcapng_utils.report.examined import examined
     from pcapng_utils.report.source import open_har

@@ -7,12 +7,13 @@ string, piece by piece, and the entry holds a marker in its place, which the wri
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 import pybase64
 
+from pcapng_utils.har.blobs import Blob, WriteBlob
 from pcapng_utils.har.text import body_text, text_pieces
 from pcapng_utils.http.body import Body, BodyFactory
 from pcapng_utils.http.codings import Decoder
@@ -37,17 +38,6 @@ class BodyLimits(msgspec.Struct, frozen=True):
 
 
 _DEFAULT_LIMITS: Final = BodyLimits()
-
-
-class Blob(NamedTuple):
-    """The inside of a JSON string that waits in the spool."""
-
-    offset: int
-    length: int
-
-
-WriteBlob = Callable[[Iterable[bytes]], Blob]
-"""Appends pieces to the spool."""
 
 
 class Content(msgspec.Struct):

@@ -13,7 +13,8 @@ from typing import Any, Final
 import msgspec
 import pybase64
 
-from pcapng_utils.har.body import SMALL_BODY, Blob, BodyLimits, Content, WriteBlob, read_body
+from pcapng_utils.har.blobs import Blob, WriteBlob
+from pcapng_utils.har.body import SMALL_BODY, BodyLimits, Content, read_body
 from pcapng_utils.har.cookies import request_cookies, response_cookies
 from pcapng_utils.har.text import header_text
 from pcapng_utils.har.timings import Opening, Timeline, seconds

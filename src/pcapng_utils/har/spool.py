@@ -1,51 +1,27 @@
 """Finished entries and connections on disk, until the whole capture was read and they can be written in order.
 
-What stays in memory is one small row of numbers for each. The file has no name in any folder where the system can do
-that, so that nothing is left of it however the process ends.
+What stays in memory is one small row of numbers for each.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-import tempfile
 from array import array
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from pcapng_utils.har.body import Blob
+from pcapng_utils.har.blobs import Blob, Blobs, WriteBlob
 from pcapng_utils.har.entry import Entry
+from pcapng_utils.har.temporary import private_file
 from pcapng_utils.har.timings import Opening, Timeline, timing
 from pcapng_utils.har.waits import Lookup, Waits
 from pcapng_utils.net.flow import Endpoint
 
 _JSON: Final = msgspec.json.Encoder()
 _NUMBER_SHIFT: Final = 48
-_SENT: Final = 1 << 30
-"""Bytes that the system is asked to copy at once."""
-_NOT_MADE_FOR_THAT: Final = {errno.EINVAL, errno.ENOSYS, errno.ENOTSOCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 _PLACE: Final = (1 << _NUMBER_SHIFT) - 1
-
-
-def private_file(folder: str | None = None) -> BinaryIO:
-    """An empty file to write and read that nobody else can open and that is gone when closed."""
-    return tempfile.TemporaryFile("w+b", dir=folder or temporary_folder())
-
-
-def temporary_folder() -> str:
-    """The system's folder for temporary files.
-
-    `tempfile` would try it with a file that has a name, which is left behind if the process is killed at that moment:
-    so a folder that may be written is taken at its word.
-    """
-    for folder in (*map(os.environ.get, ("TMPDIR", "TEMP", "TMP")), "/tmp"):  # noqa: S108 - what `tempfile` does
-        if folder and Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK):
-            return str(Path(folder).absolute())
-    return tempfile.gettempdir()
 
 
 class StoredEntry(msgspec.Struct, array_like=True):
@@ -62,7 +38,7 @@ class StoredEntry(msgspec.Struct, array_like=True):
     request: bytes
     response: bytes
     blobs: list[tuple[bytes, Blob]]
-    """Markers, as JSON strings, and what stands in the spool for each."""
+    """Markers, as JSON strings, and what is to stand in their place."""
 
 
 class StoredConnection(msgspec.Struct, array_like=True):
@@ -101,7 +77,7 @@ class Index(msgspec.Struct):
 
 
 class Spool:
-    """An append-only file of records, with the orders in which they are to be read.
+    """An append-only file of records, with the orders in which they are to be read, and the large bodies of entries.
 
     Several spools that were filled at the same time, by as many processes, can be joined. So each has a number, and an
     offset says in its upper bits in which file it is.
@@ -111,6 +87,7 @@ class Spool:
         """`folder`: where the file is made; None: the system's folder for temporary files."""
         self.folder = folder
         self.index = Index()
+        self.blobs = Blobs(self.new_file, number)
         self._base = number << _NUMBER_SHIFT
         self._file = private_file(folder)
         self._files = {number: self._file}
@@ -123,6 +100,10 @@ class Spool:
         """Number of entries."""
         return len(self.index.offsets)
 
+    @property
+    def write_blob(self) -> WriteBlob:
+        return self.blobs.write
+
     def new_file(self) -> BinaryIO:
         """A private file of its own, for a body too large for memory."""
         return private_file(self.folder)
@@ -130,64 +111,26 @@ class Spool:
     def flush(self) -> None:
         """Let other processes see what was written."""
         self._file.flush()
+        self.blobs.flush()
 
     def take_over(self, other: Spool) -> None:
-        """Read from the file of another spool, too; its index was joined to this one's."""
+        """Read what another spool holds, too; its index was joined to this one's."""
         self._files |= other._files
+        self.blobs.take_over(other.blobs)
 
     def clear(self) -> None:
         """Forget everything."""
-        self.empty()
+        self.blobs.clear()
+        self._file.seek(0)
+        self._file.truncate()
+        self._end = self._base
         self.index = Index()
 
     def close(self) -> None:
+        self.blobs.clear()
         for file in self._files.values():
             with contextlib.suppress(OSError):  # what still waits to be written is not needed any more
                 file.close()
-
-    def empty(self) -> None:
-        """Forget the blobs that were written: whoever wanted them has read them."""
-        if self._end > self._base:
-            self._file.seek(0)
-            self._file.truncate()
-            self._end = self._base
-
-    def write_blob(self, pieces: Iterable[bytes]) -> Blob:
-        """Append the inside of a JSON string."""
-        offset = self._end
-        for piece in pieces:
-            self._file.write(piece)
-            self._end += len(piece)
-        return Blob(offset, self._end - offset)
-
-    def read_blob(self, blob: Blob, piece_size: int = 1 << 20) -> Iterator[bytes]:
-        done = 0
-        while done < blob.length:
-            piece = self._at(blob.offset + done).read(min(piece_size, blob.length - done))
-            done += len(piece)
-            yield piece
-
-    def send_blob(self, blob: Blob, descriptor: int) -> int:
-        """Have the system copy a blob to an open file; returns how many of its bytes it did, which may be none where
-        systems or files are not made for that.
-
-        Raises OSError as writing does."""
-        if not hasattr(os, "sendfile"):
-            return 0
-        source = self._at(blob.offset)
-        source.flush()
-        done = 0
-        try:
-            while done < blob.length:
-                place = (blob.offset & _PLACE) + done
-                sent = os.sendfile(descriptor, source.fileno(), place, min(blob.length - done, _SENT))
-                if not sent:
-                    break
-                done += sent
-        except OSError as error:
-            if error.errno not in _NOT_MADE_FOR_THAT:
-                raise
-        return done
 
     def append(self, entry: Entry) -> int:
         """Store an entry; returns its ordinal (0, 1, ... in the order of completion)."""

@@ -8,8 +8,8 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from pcapng_utils.har.body import Blob
-from pcapng_utils.har.spool import Spool, StoredEntry
+from pcapng_utils.har.blobs import Blob, Blobs
+from pcapng_utils.har.spool import StoredEntry
 from pcapng_utils.har.timings import timing
 
 _ENTRY_DEPTH: Final = 3
@@ -28,9 +28,9 @@ class Annotations(msgspec.Struct):
 
 
 class Waiting(NamedTuple):
-    """A part of an entry that waits in the spool: the inside of a JSON string."""
+    """A part of an entry that waits on disk: the inside of a JSON string."""
 
-    spool: Spool
+    blobs: Blobs
     blob: Blob
 
 
@@ -77,7 +77,7 @@ class HarWriter:
             self._write_items(name, items, deeper)
         self._write(newline + b"}\n}\n")
 
-    def entry(self, spool: Spool, stored: StoredEntry, *, first: bool, late: Annotations) -> Iterator[Piece]:
+    def entry(self, blobs: Blobs, stored: StoredEntry, *, first: bool, late: Annotations) -> Iterator[Piece]:
         """The JSON of an entry, in pieces."""
         times = timing(stored.timeline, stored.opening if first else None)
         skeleton = b"".join(
@@ -99,7 +99,7 @@ class HarWriter:
         for marker, blob in stored.blobs:
             before, _, rest = rest.partition(marker)
             yield before + b'"'
-            yield Waiting(spool, blob)
+            yield Waiting(blobs, blob)
             yield b'"'
         yield rest
 
@@ -124,11 +124,11 @@ class HarWriter:
         return msgspec.json.format(json, indent=self._indent).replace(b"\n", b"\n" + b" " * (self._indent * depth))
 
     def put(self, piece: Piece) -> None:
-        """Write a piece of JSON; of what waits in the spool, little at a time."""
+        """Write a piece of JSON; of what waits on disk, little at a time."""
         if isinstance(piece, Waiting):
             done = self._send(piece) if self._decoder is None and piece.blob.length >= _LARGE else 0
             offset, length = piece.blob
-            for part in piece.spool.read_blob(Blob(offset + done, length - done)):
+            for part in piece.blobs.read(Blob(offset + done, length - done)):
                 self._put(part)
         else:
             self._put(piece)
@@ -140,7 +140,7 @@ class HarWriter:
         except (AttributeError, OSError):
             return 0
         self._out.flush()
-        return piece.spool.send_blob(piece.blob, descriptor)
+        return piece.blobs.send(piece.blob, descriptor)
 
     def _put(self, piece: bytes) -> None:
         if self._decoder is not None and not piece.isascii():

@@ -17,7 +17,8 @@ from pcapng_utils.evidence import Check, check_evidence
 from pcapng_utils.faults import fault
 from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.problems import ProblemLog
-from pcapng_utils.har.spool import Spool, temporary_folder
+from pcapng_utils.har.spool import Spool
+from pcapng_utils.har.temporary import temporary_folder
 from pcapng_utils.har.whole import whole_or_nothing
 from pcapng_utils.har.writer import Annotations
 from pcapng_utils.layers import CLIENT, SERVER, Problem
@@ -53,7 +54,7 @@ Progress = Callable[[int], None]
 
 
 class Conversion:
-    """One capture, with the files that go with it. Use as a context manager: `read`, then `write`."""
+    """One capture, with the files that go with it. Use as a context manager: `read`, then `write` (once)."""
 
     def __init__(self, capture: Path, options: Options) -> None:
         self.capture = capture
@@ -152,6 +153,7 @@ class Conversion:
                 self.names,
                 self.problems,
                 capture,
+                self.spool.blobs.descriptors(),
                 self.secrets.missed_session,
                 self.secrets.remembers_sessions,
             )
@@ -159,6 +161,8 @@ class Conversion:
         with sharding.Helpers(jobs, read) as helpers:
             own = read(Shard(0, jobs), progress)
             others = helpers.shares()
+        for spool, share in zip(spools[1:], others or (), strict=False):
+            spool.blobs.open(share.blobs)
         if others is not None and sharding.join(own, others):
             for spool in spools[1:]:
                 self.spool.take_over(spool)

@@ -13,7 +13,8 @@ from msgspec import Struct, field
 
 from pcapng_utils.capture.events import CaptureEvent, PacketBatch, ResolvedName, Secrets
 from pcapng_utils.faults import fault
-from pcapng_utils.har.body import SMALL_BODY, WriteBlob
+from pcapng_utils.har.blobs import WriteBlob
+from pcapng_utils.har.body import SMALL_BODY
 from pcapng_utils.har.connections import connection_fields, decryption_state, tls_error
 from pcapng_utils.har.entry import Entry, EntryBuilder
 from pcapng_utils.har.problems import ProblemLog

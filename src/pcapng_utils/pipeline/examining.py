@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pybase64
 
-from pcapng_utils.har.body import Blob
-from pcapng_utils.har.spool import Spool, StoredEntry
+from pcapng_utils.har.blobs import Blob, Blobs
+from pcapng_utils.har.spool import StoredEntry
 from pcapng_utils.har.writer import Annotations
 from pcapng_utils.pipeline.options import Options
 
@@ -43,7 +43,7 @@ def _key(capture: Path) -> bytes:
 
 
 def examine(
-    examination: Examination, number: int, stored: StoredEntry, late: Annotations, spool: Spool
+    examination: Examination, number: int, stored: StoredEntry, late: Annotations, blobs: Blobs
 ) -> tuple[StoredEntry, Annotations]:
     """An entry as it is to be written, and what is to be added to it. `number`: its place among those written."""
     entry = {
@@ -57,25 +57,25 @@ def examine(
         return stored, late
     for message, addition in zip(entry.get("_webSocketMessages", ()), late.websocket, strict=False):
         message.update(addition)
-    examination.entry(number, entry, _large_bodies(entry, stored, spool))
+    examination.entry(number, entry, _large_bodies(entry, stored, blobs))
     request, response = _encode(entry.pop("request")), _encode(entry.pop("response"))
-    blobs = [(marker, blob) for marker, blob in stored.blobs if marker in request or marker in response]
-    examined = msgspec.structs.replace(stored, fields=_encode(entry), request=request, response=response, blobs=blobs)
+    kept = [(marker, blob) for marker, blob in stored.blobs if marker in request or marker in response]
+    examined = msgspec.structs.replace(stored, fields=_encode(entry), request=request, response=response, blobs=kept)
     return examined, Annotations()
 
 
-def _large_bodies(entry: dict[str, Any], stored: StoredEntry, spool: Spool) -> dict[str, Iterator[bytes]]:
-    """The bodies that wait in the spool, by their markers: texts as the inside of a JSON string."""
-    blobs = {msgspec.json.decode(marker): blob for marker, blob in stored.blobs}
+def _large_bodies(entry: dict[str, Any], stored: StoredEntry, blobs: Blobs) -> dict[str, Iterator[bytes]]:
+    """The bodies that wait on disk, by their markers: texts as the inside of a JSON string."""
+    waiting = {msgspec.json.decode(marker): blob for marker, blob in stored.blobs}
     large = {}
     request, response = entry["request"], entry["response"]
     for content in (request.get("postData"), request.get("_content"), response.get("content")):
-        blob = blobs.get((content or {}).get("text"))
+        blob = waiting.get((content or {}).get("text"))
         if content and blob is not None:
-            large[content["text"]] = _pieces(spool, blob, base64=content.get("encoding") == "base64")
+            large[content["text"]] = _pieces(blobs, blob, base64=content.get("encoding") == "base64")
     return large
 
 
-def _pieces(spool: Spool, blob: Blob, *, base64: bool) -> Iterator[bytes]:
-    pieces = spool.read_blob(blob)  # each but the last of a length that base64 can be cut at
+def _pieces(blobs: Blobs, blob: Blob, *, base64: bool) -> Iterator[bytes]:
+    pieces = blobs.read(blob)  # each but the last of a length that base64 can be cut at
     return map(pybase64.b64decode, pieces) if base64 else pieces

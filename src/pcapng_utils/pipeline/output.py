@@ -48,7 +48,7 @@ class Output:
         """Entries that the filters did not admit."""
 
     def write(self, out: BinaryIO, creator: dict[str, Any]) -> None:
-        """The whole document."""
+        """The whole document, once: large bodies are not kept longer than until they are written."""
         examination = self._examination
         writer = HarWriter(out, indent=self._options.indent, ensure_ascii=self._options.ensure_ascii)
         lists = {
@@ -89,7 +89,9 @@ class Output:
 
     def _entries(self, writer: HarWriter) -> Iterator[Iterator[Piece]]:
         for first, stored, late in self._examined():
-            yield writer.entry(self._spool, stored, first=first, late=late)
+            yield writer.entry(self._spool.blobs, stored, first=first, late=late)
+            for _, blob in stored.blobs:  # it was written when the next is asked for
+                self._spool.blobs.drop(blob)
 
     def _examined(self) -> Iterator[tuple[bool, StoredEntry, Annotations]]:
         """The entries that the filters admit: whether each is its connection's first, it, and what is added to it."""
@@ -99,7 +101,7 @@ class Output:
             late = self._annotate(ordinal)
             if self._admits(stored, late):
                 add_names(self._names, stored, late)
-                yield first, *examine(self._examination, number, stored, late, self._spool)
+                yield first, *examine(self._examination, number, stored, late, self._spool.blobs)
                 number += 1
             else:
                 self.left_out += 1

@@ -1,7 +1,8 @@
 """Reading a capture with several processes.
 
 Each of them reads all of the capture and follows its share of the flows (see `Shard`); what it finds goes to a spool of
-its own, made beforehand, so that only the spool's index has to be handed over. The first share is this process's own.
+its own. That was made beforehand, so that only its index has to be handed over, and the descriptors of the files that
+large bodies are in. The first share is this process's own.
 
 What flows tell one another makes no difference: names and look-ups are put in order once all are known, and problems
 belong to connections. One thing does: a TLS session whose secret stands in the handshake of another connection. Where
@@ -15,9 +16,10 @@ import gc
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle, send_handle
 from typing import TYPE_CHECKING, Self
 
 from pcapng_utils.har.problems import ProblemLog
@@ -40,6 +42,8 @@ class Share:
     names: Names
     problems: ProblemLog
     capture: FileDigest
+    blobs: dict[int, tuple[int, int]]
+    """`Blobs.descriptors`, of the process that has this share in its hands."""
     missed_session: bool
     remembers_sessions: bool
 
@@ -77,7 +81,7 @@ class Helpers:
         self._running: list[tuple[ForkProcess, Connection]] = []
         gc.freeze()  # so that collections in either process do not take apart what they share
         for number in range(1, jobs):
-            receiver, sender = context.Pipe(duplex=False)
+            receiver, sender = context.Pipe()  # both ways: descriptors cannot go through a pipe
             process = context.Process(target=_help, args=(sender, read, Shard(number, jobs), os.getpid()), daemon=True)
             process.start()
             sender.close()
@@ -94,11 +98,13 @@ class Helpers:
 
     def shares(self) -> list[Share] | None:
         """What they found, in the order of their numbers; None if one of them came to grief."""
-        shares = []
+        shares: list[Share] = []
         for _, receiver in self._running:
             try:
-                shares.append(receiver.recv())
+                shares.append(_receive(receiver))
             except EOFError:
+                for share in shares:
+                    _close(share.blobs)
                 return None
         return shares
 
@@ -108,8 +114,32 @@ def _help(sender: Connection, read: Read, shard: Shard, parent: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process ends it
     with contextlib.suppress(Exception):  # the process that asked reads by itself then, and says what is wrong
-        sender.send(read(shard, lambda size: _end_with(parent)))
+        _send(sender, read(shard, lambda size: _end_with(parent)))
     sender.close()
+
+
+def _send(sender: Connection, share: Share) -> None:
+    sender.send(share)
+    for descriptor, _ in share.blobs.values():
+        send_handle(sender, descriptor, None)
+
+
+def _receive(receiver: Connection) -> Share:
+    """A share, with descriptors of this process. Raises EOFError if all of it does not come."""
+    share: Share = receiver.recv()
+    files: dict[int, tuple[int, int]] = {}
+    try:
+        for number, (_, count) in share.blobs.items():
+            files[number] = recv_handle(receiver), count
+    except (EOFError, OSError, RuntimeError) as error:
+        _close(files)
+        raise EOFError from error
+    return replace(share, blobs=files)
+
+
+def _close(files: Mapping[int, tuple[int, int]]) -> None:
+    for descriptor, _ in files.values():
+        os.close(descriptor)
 
 
 def _end_with(parent: int) -> None:

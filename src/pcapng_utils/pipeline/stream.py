@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pcapng_utils.har.body import WriteBlob
+from pcapng_utils.har.blobs import WriteBlob
 from pcapng_utils.har.entry import Entry
 from pcapng_utils.har.spool import Spool, StoredConnection, stored_entry
 from pcapng_utils.har.waits import Lookup
@@ -40,7 +40,7 @@ class LineSink:
 
     @property
     def write_blob(self) -> WriteBlob:
-        return self._spool.write_blob
+        return self._spool.blobs.write
 
     def new_file(self) -> BinaryIO:
         return self._spool.new_file()
@@ -53,16 +53,16 @@ class LineSink:
             late = Annotations()
             add_names(self._names, stored, late)
             self._examination.begin()
-            stored, late = examine(self._examination, self._count - self.left_out, stored, late, self._spool)
+            stored, late = examine(self._examination, self._count - self.left_out, stored, late, self._spool.blobs)
             if self._examination.finders:
                 late.entry["_findings"] = list(self._examination.findings())
-            for piece in self._writer.entry(self._spool, stored, first=entry.first, late=late):
+            for piece in self._writer.entry(self._spool.blobs, stored, first=entry.first, late=late):
                 self._writer.put(piece)
             self._out.write(b"\n")
             self._out.flush()
         else:
             self.left_out += 1
-        self._spool.empty()
+        self._spool.blobs.clear()
         self._count += 1
         return self._count - 1
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, NamedTuple, Self
 
 import pybase64
 
-from pcapng_utils.har.spool import private_file
+from pcapng_utils.har.temporary import private_file
 
 _LEVEL: Final = 6
 
