@@ -214,6 +214,7 @@ class _Job:
             if max(1.0, seen.spread()) < abs(drift) * 1e-6 * span and abs(drift) < 400:
                 middle = (max(seen.times) + min(seen.times)) / 2
                 clock = replace(clock, drift=clock.drift - drift, offset=clock.offset + drift * 1e-6 * middle)
+                seen = seen.without(drift, middle)
         zero = seen.part(0, clock.steps[0][0] if clock.steps else inf).zero()
         if source == "estimated" or abs(zero) < _LARGEST_ZERO:
             clock = replace(clock, offset=clock.offset - zero, steps=_refined_steps(clock.steps, seen, zero))

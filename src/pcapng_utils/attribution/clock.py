@@ -324,6 +324,11 @@ class Residuals:
             [self.rows[index] for index in inside],
         )
 
+    def without(self, drift: float, middle: float) -> Residuals:
+        """As they are once a drift, in ppm, is taken out: those at `middle` stay."""
+        pairs = zip(self.times, self.delays, strict=True)
+        return Residuals(self.times, [delay - drift * 1e-6 * (time - middle) for time, delay in pairs], self.rows)
+
     def zero(self) -> float:
         """Delay of the quickest calls: a write is logged before its bytes are seen, so this is the clock's error."""
         if not self.delays:
