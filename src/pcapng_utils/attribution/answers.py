@@ -20,6 +20,7 @@ from pcapng_utils.attribution.confidence import (
     order_known,
 )
 from pcapng_utils.attribution.operations import NO_STACK, OperationLog
+from pcapng_utils.attribution.sites import is_system
 from pcapng_utils.attribution.threads import Threads
 from pcapng_utils.attribution.tracks import Track
 from pcapng_utils.attribution.views import Alternative, Attribution, FlowView
@@ -35,6 +36,10 @@ _LATER: Final = 3
 """Units of an exchange behind its first that are asked whose it is, at most."""
 _FAINT: Final = 1e-3
 """A pairing less probable is none."""
+_FEW: Final = 8
+_FEW_OF: Final = 100
+_NOT_MANY_OF: Final = 16
+"""A stack of one call in so many is had by few, or by not many: of the calls in one direction twice that share."""
 
 
 class Answers:
@@ -54,10 +59,7 @@ class Answers:
         self._log = log
         self._min_confidence = min_confidence
         self._threads = threads
-        counts = Counter(log.stack_ids)
-        few = max(8, len(log) // 100)
-        self._telling = [counts[stack] <= few for stack in range(len(log.stacks))]
-        """Stacks that few calls have: they tell requests apart."""
+        self._telling = _telling(log)
         self._unordered = unordered
 
     def of_flow(
@@ -177,6 +179,18 @@ class Answers:
                 if track.seconds and track.seconds[call] >= 0:
                     rows.append(track.seconds[call])
         return list(dict.fromkeys(rows))
+
+
+def _telling(log: OperationLog) -> list[bool]:
+    """Whether each stack tells requests apart: few calls have it, or, where it says in which place of the app's they
+    were made, not many. Of a stack that many have (an event loop's) the call itself is asked for."""
+    counts = Counter(log.stack_ids)
+    few, not_many = max(_FEW, len(log) // _FEW_OF), max(_FEW, len(log) // _NOT_MANY_OF)
+    apps = [frame.class_ is not None and not is_system(frame.class_) for frame in log.frames]
+    return [
+        counts[stack] <= few or (counts[stack] <= not_many and any(apps[frame] for frame in frames))
+        for stack, frames in enumerate(log.stacks)
+    ]
 
 
 def _pairings(track: Track, unit: int) -> list[tuple[float, int]]:
