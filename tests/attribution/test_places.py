@@ -14,8 +14,8 @@ BEAT = 60.48
 
 
 def polling(classes: list[str]) -> tuple[Tape, Result, list[str | None]]:
-    """Two flows for each of the places, one after another, whose stacks end in `classes`; of each answer two reads look alike. Returns
-    what was logged, what comes of it, and the class whose stack each answer is given."""
+    """Flows one after another, two for each of the places, whose stacks end in `classes`; of each answer two reads look
+    alike. Returns what was logged, what comes of it, and the class whose stack each answer is given."""
     tape = Tape(random.Random(1), 0.3)
     answers, given = [], list[str | None]()
     for number in range(FLOWS):
