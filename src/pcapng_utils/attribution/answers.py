@@ -22,7 +22,7 @@ from pcapng_utils.attribution.confidence import (
 from pcapng_utils.attribution.operations import NO_STACK, OperationLog
 from pcapng_utils.attribution.sites import is_system
 from pcapng_utils.attribution.threads import Threads
-from pcapng_utils.attribution.tracks import Track
+from pcapng_utils.attribution.tracks import LATER_UNITS, Track
 from pcapng_utils.attribution.views import Alternative, Attribution, FlowView
 from pcapng_utils.layers import CLIENT
 
@@ -32,8 +32,6 @@ _SURE: Final = 0.5
 """A call of a message's later parts is listed above this probability."""
 _SHARED: Final = 20
 """Messages named as sharing a call, at most."""
-_LATER: Final = 3
-"""Units of an exchange behind its first that are asked whose it is, at most."""
 _FAINT: Final = 1e-3
 """A pairing less probable is none."""
 _FEW: Final = 8
@@ -211,9 +209,9 @@ def _later_units(flow: FlowView, track: Track) -> dict[int, list[int]]:
     for index, units in track.units_of.items():
         message = flow.messages[index]
         if message.exchange is not None:
-            later[index] = of_entry[message.entry] = list(units[1 : 1 + _LATER])
+            later[index] = of_entry[message.entry] = list(units[1 : 1 + LATER_UNITS])
         elif (known := of_entry.get(message.entry)) is not None:
-            known += units[: _LATER - len(known)]
+            known += units[: LATER_UNITS - len(known)]
     return later
 
 

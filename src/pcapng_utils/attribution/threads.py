@@ -17,7 +17,7 @@ from pcapng_utils.attribution import callers
 from pcapng_utils.attribution.callers import Callers
 from pcapng_utils.attribution.delays import place_of
 from pcapng_utils.attribution.model import Model
-from pcapng_utils.attribution.tracks import MessagePlace, Track
+from pcapng_utils.attribution.tracks import LATER_UNITS, MessagePlace, Track
 from pcapng_utils.layers import CLIENT
 
 _UNKNOWN_GAP: Final = 6
@@ -27,8 +27,6 @@ _WEIGHT: Final = 6.0
 _LARGEST: Final = 60.0
 _OF_ONE: Final = 3.0
 """So much likelier for the calls of one request, and they are taken for its."""
-_SOON: Final = 3
-"""Units of a message behind its first whose calls tell whose it is, at most."""
 _TIMELY: Final = 30.0
 _UNTIMELY: Final = 0.05
 """What a call that does not belong to a unit counts for: as the time between them makes it likely, and in any case."""
@@ -93,7 +91,7 @@ class Threads:
             call = track.best(unit, 0.5)
             place.call = None if call is None else track.calls[call]
             if call is None:
-                later = (track.best(unit, 0.5) for unit in track.units_of[place.index][1 : 1 + _SOON])
+                later = (track.best(unit, 0.5) for unit in track.units_of[place.index][1 : 1 + LATER_UNITS])
                 call = next((call for call in later if call is not None), None)
             place.some_call = None if call is None else track.calls[call]
             if call is not None and track.direction == CLIENT:

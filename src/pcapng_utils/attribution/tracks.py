@@ -18,6 +18,8 @@ _FULL_SEGMENT: Final = 1_200
 _MS: Final = 1e6
 #: Calls are logged in whole ms, cut off: one may have been made so much later than it says.
 RESOLUTION: Final = 1.0
+#: Units behind the first of a message, or an exchange, whose calls are asked whose it is, at most.
+LATER_UNITS: Final = 3
 #: Kinds of circumstances of a call that are told apart at each site.
 STATES: Final = 8
 
