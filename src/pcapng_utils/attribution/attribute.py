@@ -17,6 +17,7 @@ from pcapng_utils.attribution.clock import Clock, Residuals, Voters, hypotheses
 from pcapng_utils.attribution.engine import Engine, sample, spread
 from pcapng_utils.attribution.joining import join, split, translated
 from pcapng_utils.attribution.leaps import leaps, longest_pause
+from pcapng_utils.attribution.model import WIDE
 from pcapng_utils.attribution.operations import NEITHER, NO_STACK, FlowKey, OperationLog
 from pcapng_utils.attribution.ordering import disorder, untangle
 from pcapng_utils.attribution.sites import CallSites
@@ -78,6 +79,8 @@ class _Trial:
     clock: Clock
     engine: Engine
     tracks: list[Track]
+    told: bool = False
+    """The clock is what `experiment.json` says."""
     likelihood: float = 0.0
 
     def learn(self, rounds: int) -> None:
@@ -133,8 +136,8 @@ class _Job:
         experiment = None if settings.experiment_shift is None else Clock(settings.experiment_shift * 1000)
         found = hypotheses(self._voters(Clock()), experiment)
         found += self._set_clocks()
-        best = self._likeliest([clock.snapped(self._log.times) for clock in found]) if found else None
-        if best is not None and best.clock is experiment:
+        best = self._likeliest([clock.snapped(self._log.times) for clock in found], experiment) if found else None
+        if best is not None and best.told:
             return best, "experiment.json"
         if best is not None and best.clock.votes >= _LEAST_VOTES:
             return best, "estimated"
@@ -164,22 +167,40 @@ class _Job:
             voters.append(Voters(units, [time for time, _ in calls], [row for _, row in calls]))
         return voters
 
-    def _likeliest(self, clocks: Sequence[Clock]) -> _Trial:
+    def _likeliest(self, clocks: Sequence[Clock], experiment: Clock | None = None) -> _Trial:
         """The clock under which the writes align best: as they learn, the worse half goes, again and again.
 
         Where a clock is off, it takes some rounds until what was counted shows more than what was guessed of delays.
+        One whose alignment shows that its drift is another is tried with that: else what it was guessed wrong by would
+        be held against the true clock, and not against one that is off by a whole period of what repeats itself.
         """
         keys = self._some_keys()
-        trials = [_Trial(clock, Engine(self._names, self._callers), self._writes(clock, keys)) for clock in clocks]
+        trials = [self._trial(clock, keys, told=clock is experiment) for clock in clocks]
         rounds = _FIRST_ROUNDS
         while len(trials) > 1:
             for trial in trials:
                 trial.learn(rounds)
+            if rounds == _FIRST_ROUNDS:
+                trials = [self._straightened(trial, keys) for trial in trials]
             rounds = 1
             trials.sort(key=lambda trial: -trial.likelihood)
             del trials[max(1, len(trials) // 2) :]
         trials[0].finish()
         return trials[0]
+
+    def _trial(self, clock: Clock, keys: set[FlowKey], *, told: bool = False) -> _Trial:
+        return _Trial(clock, Engine(self._names, self._callers), self._writes(clock, keys), told)
+
+    def _straightened(self, trial: _Trial, keys: set[FlowKey]) -> _Trial:
+        """The trial, or one with the drift that it shows, if that is likelier."""
+        if trial.told:
+            return trial
+        clock = self._refined(trial, "estimated")
+        if clock.drift == trial.clock.drift:
+            return trial
+        other = self._trial(clock, keys)
+        other.learn(_FIRST_ROUNDS)
+        return max(other, trial, key=lambda one: one.likelihood)
 
     def _some_keys(self) -> set[FlowKey]:
         """Sockets that the clock is looked for with."""
@@ -189,13 +210,14 @@ class _Job:
         return {keys[place] for place in spread(sizes, _TRIAL)}
 
     def _writes(self, clock: Clock, keys: set[FlowKey]) -> list[Track]:
-        """The writes of some sockets, under a clock."""
+        """The writes of some sockets, under a clock; those made while there was no capture say nothing of it."""
+        end = (max(flow.last for flow in self._flows) - self._epoch) / 1e6 + WIDE
         tracks = []
         for key, places in self._paired(clock):
             if key in keys:
                 for place, calls in self._shares(self._calls[key][CLIENT], places, clock):
                     track = replace(self._tracks[place][CLIENT], factors={})
-                    self._set(track, calls)
+                    self._set(track, [call for call in calls if -WIDE < call[0] < end])
                     if track.calls and track.unit_times:
                         tracks.append(track)
         return tracks

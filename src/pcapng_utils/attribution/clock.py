@@ -20,6 +20,8 @@ from typing import Final, NamedTuple
 
 #: Pairs that vote, at most, over all flows.
 _PAIRS: Final = 200_000
+_FEWEST: Final = 50
+"""Units, or calls, of a flow that are left where not all of them may vote."""
 _HYPOTHESES: Final = 8
 _DRIFT: Final = 250.0
 """Largest drift looked for, in ppm."""
@@ -94,13 +96,13 @@ def _leap(times: Sequence[float], row: int, size: float) -> int:
 
 def hypotheses(flows: Sequence[Voters], told: Clock | None = None) -> list[Clock]:
     """The likeliest clocks, by votes; and `told`, one that somebody else proposes, unless the votes refuse it."""
-    votes = _votes(flows)
+    votes, units = _votes(flows)
     if not votes:
         return [told] if told else []
-    units = {unit for unit, _, _ in votes}
-    span = max(units) - min(units)
+    times = [unit for unit, _, _ in votes]
+    span = max(times) - min(times)
     width = max(20.0, span * 2 * _DRIFT * 1e-6)
-    found = [_refine(votes, peak, width, span, len(units)) for peak in _peaks(votes, width)]
+    found = [_refine(votes, peak, width, span, units) for peak in _peaks(votes, width)]
     found.sort(key=lambda clock: -clock.votes)
     kept: list[Clock] = []
     for clock in [*found, *([told] if told else [])]:
@@ -208,21 +210,39 @@ def _turn(before: Sequence[int], after: Sequence[int], start: int, stop: int) ->
     return turn
 
 
-def _votes(flows: Sequence[Voters]) -> list[tuple[float, float, float]]:
-    """(unit's time, difference, weight): the beginning and the end of each flow, every unit with every call."""
+def _votes(flows: Sequence[Voters]) -> tuple[list[tuple[float, float, float]], float]:
+    """(unit's time, difference, weight): of each flow, every unit with every call, for capture and trace may begin and
+    end at different times; and how many of the units' own calls are expected to be among them.
+
+    Where these are too many: the beginning and the end of the flow, and what is thinned out of the whole."""
     flows = [flow for flow in flows if flow.units and flow.calls]
-    if not flows:
-        return []
-    side = max(4, min(160, int((_PAIRS / 2 / len(flows)) ** 0.5)))
     votes: list[tuple[float, float, float]] = []
+    expected = 0.0
     for flow in flows:
         units, calls = _apart(flow.units), _apart(flow.calls)
         votes.append((units[0], calls[0] - units[0], 3.0))
-        for unit in units[:side]:
-            votes += [(unit, call - unit, 1.0) for call in calls[:side]]
-        for unit in units[side:][-side:]:
-            votes += [(unit, call - unit, 1.0) for call in calls[side:][-side:]]
-    return votes
+        room = max(_PAIRS // len(flows), 16)
+        for some_units, some_calls, share in _windows(units, calls, room):
+            expected += share * len(some_units)
+            for unit in some_units:
+                votes += [(unit, call - unit, 1.0) for call in some_calls]
+    return votes, expected
+
+
+def _windows(units: list[float], calls: list[float], room: int) -> list[tuple[list[float], list[float], float]]:
+    """Parts of two sequences, of which no more than `room` pairs come, and the share of the calls that is left."""
+    if len(units) * len(calls) <= room:
+        return [(units, calls, 1.0)]
+    side = max(2, int((room / 4) ** 0.5))
+    few, many = (units, calls) if len(units) <= len(calls) else (calls, units)
+    few = few[:: 1 + len(few) * _FEWEST * 2 // room]
+    many = many[:: 1 + len(many) * len(few) * 2 // room]
+    some_units, some_calls = (few, many) if len(units) <= len(calls) else (many, few)
+    return [
+        (units[:side], calls[:side], 1.0),
+        (units[side:][-side:], calls[side:][-side:], 1.0),
+        (some_units, some_calls, len(some_calls) / len(calls)),
+    ]
 
 
 def _apart(times: Sequence[float]) -> list[float]:
@@ -259,7 +279,7 @@ def _first_apart(places: Sequence[int], distance: int) -> list[int]:
     return kept
 
 
-def _refine(votes: list[tuple[float, float, float]], low: float, width: float, span: float, units: int) -> Clock:
+def _refine(votes: list[tuple[float, float, float]], low: float, width: float, span: float, units: float) -> Clock:
     near = [vote for vote in votes if low <= vote[1] < low + 2 * width]
     sharp = _sharpest(near, units)
     if len(near) > _SAMPLE:
@@ -267,7 +287,7 @@ def _refine(votes: list[tuple[float, float, float]], low: float, width: float, s
     smear = span * _DRIFT * 1e-6
     steps = int(smear / 5.0) if smear > 5.0 else 0
     best = Clock()
-    for step in range(-steps, steps + 1):
+    for step in sorted(range(-steps, steps + 1), key=abs):  # of those that are as good, the least
         drift = step * _DRIFT / steps if steps else 0.0
         bins: dict[int, float] = {}
         for unit, difference, weight in near:
@@ -280,7 +300,7 @@ def _refine(votes: list[tuple[float, float, float]], low: float, width: float, s
     return best if sharp is None or best.drift else sharp
 
 
-def _sharpest(votes: list[tuple[float, float, float]], units: int) -> Clock | None:
+def _sharpest(votes: list[tuple[float, float, float]], units: float) -> Clock | None:
     """The difference that most of so many units share to the millisecond with one call more than is usual near it, if
     there is one: in a dense and regular sequence the wrong neighbours agree nearly as well, but not as exactly."""
     bins: dict[int, float] = {}
