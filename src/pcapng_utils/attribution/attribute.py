@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import inf
+from math import exp, inf
 from statistics import median
 from typing import Final
 
 from pcapng_utils.attribution.answers import Answers
 from pcapng_utils.attribution.callers import Callers
-from pcapng_utils.attribution.clock import Clock, Residuals, Voters, hypotheses
+from pcapng_utils.attribution.clock import APART, Clock, Residuals, Voters, hypotheses
 from pcapng_utils.attribution.engine import Engine, sample, spread
 from pcapng_utils.attribution.joining import join, split, translated
 from pcapng_utils.attribution.leaps import leaps, longest_pause
@@ -42,6 +42,10 @@ _LARGEST_ZERO: Final = 100.0
 _FEW: Final = 10
 _STEP_COST: Final = 12.0
 """By so much a clock that was set once more must be likelier (log-likelihood)."""
+_CLOSE: Final = 20.0
+"""A clock that is given up while its log-likelihood is no lower than so is looked at again."""
+_RIVALS: Final = 4
+"""Clocks that are set against the best in the end, at most."""
 _TRANSLATED_SURENESS: Final = 0.9
 
 
@@ -88,7 +92,7 @@ class _Trial:
 
     def finish(self) -> None:
         """Learn until nothing new comes of it."""
-        self.engine.settle_writes(self.tracks, self.engine.learn_writes(self.tracks, _TRIAL_ROUNDS))
+        self.likelihood = self.engine.learn_writes(self.tracks, _TRIAL_ROUNDS) - _STEP_COST * len(self.clock.steps)
 
 
 class _Job:
@@ -110,6 +114,7 @@ class _Job:
         self._site_list = [self._sites.sites[stack] if stack != NO_STACK else 0 for stack in log.stack_ids]
         self._tracks = [flow_tracks(place, flow, self._epoch) for place, flow in enumerate(flows)]
         self._translated: set[int] = set()
+        self._clock_sureness = 1.0
         self._names = self._sites.names
         self._first_read: float | None = None
         """How long after a write the first read usually comes, in ms; None: not known."""
@@ -176,6 +181,7 @@ class _Job:
         """
         keys = self._some_keys()
         trials = [self._trial(clock, keys, told=clock is experiment) for clock in clocks]
+        close: list[_Trial] = []
         rounds = _FIRST_ROUNDS
         while len(trials) > 1:
             for trial in trials:
@@ -184,9 +190,29 @@ class _Job:
                 trials = [self._straightened(trial, keys) for trial in trials]
             rounds = 1
             trials.sort(key=lambda trial: -trial.likelihood)
-            del trials[max(1, len(trials) // 2) :]
-        trials[0].finish()
-        return trials[0]
+            left = max(1, len(trials) // 2)
+            close += (trial for trial in trials[left:] if trials[0].likelihood - trial.likelihood < _CLOSE)
+            del trials[left:]
+        best = trials[0]
+        best.finish()
+        self._clock_sureness = self._share_of_doubt(best, close)
+        best.engine.settle_writes(best.tracks, best.likelihood)
+        return best
+
+    def _share_of_doubt(self, best: _Trial, close: Sequence[_Trial]) -> float:
+        """Probability of the best clock, against those that explained the calls nearly as well before they were given
+        up: where all repeats itself they may be off by a whole period, and nothing tells."""
+        known = [self._refined(best, "estimated").offset]
+        rivals = 0.0
+        for trial in sorted(close, key=lambda trial: -trial.likelihood):
+            if len(known) > _RIVALS:
+                break
+            trial.finish()
+            offset = self._refined(trial, "estimated").offset
+            if all(abs(offset - other) > APART for other in known):
+                known.append(offset)
+                rivals += exp(min(trial.likelihood - best.likelihood, 0.0))
+        return 1.0 / (1.0 + rivals)
 
     def _trial(self, clock: Clock, keys: set[FlowKey], *, told: bool = False) -> _Trial:
         return _Trial(clock, Engine(self._names, self._callers), self._writes(clock, keys), told)
@@ -324,7 +350,7 @@ class _Job:
         for pair in engine.finish(busy):
             place = pair[CLIENT].flow
             flow = self._flows[place]
-            sureness = _TRANSLATED_SURENESS if place in self._translated else 1.0
+            sureness = self._clock_sureness * (_TRANSLATED_SURENESS if place in self._translated else 1.0)
             for index, answer in answers.of_flow(flow, pair, sureness):
                 result.messages[flow.id, index] = answer
             more = self._residuals(pair)
@@ -343,6 +369,7 @@ class _Job:
             len(residuals.delays),
             residuals.spread() / 1000,
             len(given.steps),
+            self._clock_sureness,
         )
         return result
 

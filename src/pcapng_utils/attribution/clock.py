@@ -43,7 +43,7 @@ _CLEAR: Final = 0.85
 """A clock that explains such a share of the calls is clear of others."""
 _WORTH: Final = 0.01
 """Share of the calls that a clock that was set must explain beyond what the best of the others does."""
-_APART: Final = 25.0
+APART: Final = 25.0
 """Clocks nearer to each other, in ms, lead to one alignment."""
 SET: Final = 200.0
 """By less, in ms, a clock is not set."""
@@ -106,7 +106,7 @@ def hypotheses(flows: Sequence[Voters], told: Clock | None = None) -> list[Clock
     found.sort(key=lambda clock: -clock.votes)
     kept: list[Clock] = []
     for clock in [*found, *([told] if told else [])]:
-        if all(abs(clock.offset - other.offset) > _APART for other in kept):
+        if all(abs(clock.offset - other.offset) > APART for other in kept):
             kept.append(clock)
     return _eligible(flows, kept) if len(kept) > 1 else kept
 

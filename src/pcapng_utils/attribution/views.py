@@ -97,6 +97,8 @@ class ClockFound:
     """Seconds within which the middle half of them lie, on either side."""
     steps: int = 0
     """Times the phone's clock was set while the trace was taken."""
+    sureness: float = 1.0
+    """Its probability against other clocks that explain the calls nearly as well."""
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pcapng_utils.attribution.attribute import Settings, attribute
 from pcapng_utils.attribution.nearest import NearestCalls
@@ -19,6 +19,12 @@ from pcapng_utils.layers import CLIENT, SERVER, Problem
 from pcapng_utils.net.community import community_id_of
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.pipeline.traced import Key, TracedFlows
+
+_SURE_OF_CLOCK: Final = 0.9
+_CLOCK_AMBIGUOUS: Final = (
+    "other clocks explain the trace nearly as well, as where an app sends to a beat: all confidence is less for it, "
+    "and --time-shift can tell which is right"
+)
 
 
 def open_trace(path: Path) -> OperationLog:
@@ -102,6 +108,9 @@ class JoinedTrace:
         result = attribute(traced.flows, self._log, settings)
         self.metadata = dict(result.metadata())
         self._flows = result.flows
+        if result.clock.sureness < _SURE_OF_CLOCK:
+            detail = f"phone minus router {result.clock.offset:+.3f} s, probability {result.clock.sureness:.2f}"
+            self.problems.append(Problem("clock-ambiguous", _CLOCK_AMBIGUOUS, detail=detail))
         for flow in traced.flows:
             for index, (ordinal, place) in enumerate(traced.keys[flow.id]):
                 self._answers.setdefault(ordinal, []).append((place, result.messages[flow.id, index]))
