@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from operator import itemgetter
 
 import pytest
 
 from pcapng_utils.capture.events import PacketBatch
-from pcapng_utils.net.flow import Endpoint
-from tests.net.wire import ENDS6, MS, START, Heard, batch, ethernet, handshake, play, tcp, udp
+from pcapng_utils.net.flow import Endpoint, Flow
+from pcapng_utils.net.network import Network
+from pcapng_utils.net.shards import Shard
+from tests.net.wire import ENDS, ENDS6, MS, START, Heard, batch, ethernet, handshake, play, tcp, udp
 
 CLIENT, SERVER = 0, 1
 SLL = struct.pack("!HHH8sH", 0, 1, 6, b"", 0x0800)
@@ -111,6 +115,67 @@ def test_tunnels_are_told() -> None:
     heard = play(batch(wrapped))
     assert summary(heard) == PLAIN
     assert {flow.tunnels for flow in heard.flows} == {("ip-in-ip",)}
+
+
+def vxlan(packet: bytes) -> tuple[bytes, tuple[int, int]]:
+    return struct.pack("!II", 0x08000000, 42 << 8) + packet, (50_000, 4789)
+
+
+def gtp_u(packet: bytes) -> tuple[bytes, tuple[int, int]]:
+    return struct.pack("!BBHI", 0x30, 255, len(packet) - 14, 1) + packet[14:], (2152, 2152)
+
+
+def teredo(packet: bytes) -> tuple[bytes, tuple[int, int]]:
+    return packet[14:], (50_000, 3544)
+
+
+OUTER4 = (b"\xc6\x33\x64\x01", b"\xc6\x33\x64\x02")
+OUTER6 = (b"\xfd" + bytes(14) + b"\1", b"\xfd" + bytes(14) + b"\2")
+
+
+@pytest.mark.parametrize("outer", [OUTER4, OUTER6], ids=["in IPv4", "in IPv6"])
+@pytest.mark.parametrize(
+    ("wrap", "name", "ends"), [(vxlan, "vxlan", ENDS), (gtp_u, "gtp-u", ENDS), (teredo, "teredo", ENDS6)]
+)
+def test_tunnels_in_plain_udp_are_opened(
+    wrap: Callable[[bytes], tuple[bytes, tuple[int, int]]],
+    name: str,
+    ends: tuple[bytes, bytes],
+    outer: tuple[bytes, bytes],
+) -> None:
+    talk = [*handshake(ends=ends), tcp(0, 101, 501, 0, b"hello", ends=ends), tcp(1, 501, 106, 0, b"world", ends=ends)]
+    talk += [udp(0, b"?", ends=ends), udp(1, b"!", ends=ends)]
+    heard = play(batch([udp(0, *wrap(packet), ends=outer) for packet in talk]))
+    assert summary(heard) == summary(play(batch(talk)))
+    assert {flow.tunnels for flow in heard.flows} == {(name,)}
+    assert heard.problems == []
+
+
+@pytest.mark.parametrize("ports", [(4789, 443), (40000, 2152), (3544, 3544), (8472, 443)])
+def test_other_traffic_on_the_port_of_a_tunnel_is_followed(ports: tuple[int, int]) -> None:
+    contents = [b"", b"x" * 60, b"\x30\xff" + bytes(50), b"\x00\x01\xff\xff" + bytes(9)]
+    heard = play(batch([udp(side, data, ports) for data in contents for side in (0, 1)]))
+    assert sorted(heard.events[:-1], key=itemgetter(3)) == [
+        ("datagram", number % 2 ^ (heard.flow.client.port != ports[0]), contents[number // 2], number + 1)
+        for number in range(2 * len(contents))
+    ]
+    assert (heard.problems, heard.flow.tunnels) == ([], ())
+
+
+@pytest.mark.parametrize("outer", [OUTER4, OUTER6], ids=["in IPv4", "in IPv6"])
+def test_a_connection_in_a_tunnel_belongs_to_one_share(outer: tuple[bytes, bytes]) -> None:
+    opened = []
+    for number in range(3):
+        flows: list[Flow] = []
+        network = Network(lambda flow: None, flows.append, lambda problem: None, shard=Shard(number, 3))
+        for port in range(40_000, 40_010):
+            packets = [tcp(side, 1, 1, 0, b"x", (port, 443)) for side in (0, 1)]
+            network.feed(batch([udp(side, *vxlan(packet), ends=outer) for side, packet in enumerate(packets)]))
+        network.close()
+        assert {flow.transport for flow in flows} == {"tcp"}
+        assert all(flow.packets == [1, 1] for flow in flows)
+        opened += [flow.client.port for flow in flows]
+    assert sorted(opened) == list(range(40_000, 40_010))
 
 
 def test_a_fragmented_segment_is_one_packet() -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from operator import attrgetter, length_hint
 from socket import AF_INET, AF_INET6, inet_ntop
 from struct import Struct
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from pcapng_utils.capture.events import PacketBatch
 from pcapng_utils.faults import fault
@@ -27,11 +27,13 @@ from pcapng_utils.net.decode import Decoder, DecoderLimits, IpPayload
 from pcapng_utils.net.flow import Endpoint, Flow
 from pcapng_utils.net.half import ACK, MASK, Half
 from pcapng_utils.net.idle import Idle
+from pcapng_utils.net.layouts import LAYOUTS, UNPACK_IPV6, Layout
 from pcapng_utils.net.limits import Limits
 from pcapng_utils.net.pool import Pool
 from pcapng_utils.net.ports import sender_is_client
 from pcapng_utils.net.shards import WHOLE, Shard
 from pcapng_utils.net.tcp import SYN, Connection
+from pcapng_utils.net.tunnels import UDP_PORTS
 
 _TCP: Final = 6
 _UDP: Final = 17
@@ -41,38 +43,9 @@ _ROOM4: Final = 40
 _ROOM6: Final = 60
 """IP header and the fixed part of a TCP header."""
 
-#: From the IPv6 header: payload length, next header, addresses and ports, sequence number, acknowledgement, flags.
-_IPV6: Final = Struct("!4xHBx36sIIH")
 _TCP_HEADER: Final = Struct("!4sIIH")
 _UDP_HEADER: Final = Struct("!4sH2x")
 
-
-class _Layout(NamedTuple):
-    """Where a link layer puts what the fast path reads."""
-
-    start: int
-    """Where to unpack `header`, from the packet's start."""
-    ip: int
-    """Where the IP header is, from the packet's start."""
-    header: Struct
-    """Ethertype (nothing, where there is none), version and IHL, total length, fragment field, protocol, addresses and
-    ports, sequence number, acknowledgement, flags."""
-    tag4: bytes
-    tag6: bytes
-
-
-_IPV4: Final = "BxHxxHxB2x12sIIH"
-_RAW: Final = _Layout(0, 0, Struct("!0s" + _IPV4), b"", b"")
-_LAYOUTS: Final = {
-    1: _Layout(12, 14, Struct("!2s" + _IPV4), b"\x08\x00", b"\x86\xdd"),  # Ethernet
-    12: _RAW,
-    14: _RAW,
-    101: _RAW,
-    113: _Layout(14, 16, Struct("!2s" + _IPV4), b"\x08\x00", b"\x86\xdd"),  # Linux cooked
-    228: _RAW,
-    229: _RAW,
-    276: _Layout(0, 20, Struct("!2s18x" + _IPV4), b"\x08\x00", b"\x86\xdd"),  # Linux cooked, version 2
-}
 
 _Packet = tuple[int, int, int, int, int]
 OnFlow = Callable[[Flow], SegmentLayer | DatagramLayer | None]
@@ -142,7 +115,7 @@ class Network:
                 self._finish_udp(entry)
 
     def _read(self, batch: PacketBatch, packets: Iterator[_Packet]) -> None:
-        layout = _LAYOUTS.get(batch.link_type)
+        layout = LAYOUTS.get(batch.link_type)
         if layout is not None:
             self._read_plain(batch, packets, layout)
             return
@@ -152,9 +125,9 @@ class Network:
             self._decode(batch, packet)
 
     # One loop without calls, for it is hot.
-    def _read_plain(self, batch: PacketBatch, packets: Iterator[_Packet], layout: _Layout) -> None:  # noqa: C901
+    def _read_plain(self, batch: PacketBatch, packets: Iterator[_Packet], layout: Layout) -> None:  # noqa: C901
         link_start, ip_start, header, tag4, tag6 = layout
-        unpack4, unpack6, halves, pool = header.unpack_from, _IPV6.unpack_from, self._halves, self._pool
+        unpack4, unpack6, halves, pool = header.unpack_from, UNPACK_IPV6, self._halves, self._pool
         data, (mine, shards) = batch.data, self._shard
         for packet in packets:
             frame, time, start, end, wire = packet
@@ -203,7 +176,12 @@ class Network:
                                 payload = data[begin:stop]
                                 self._segment(key, seq, ack, flags, stop - begin, payload, wire, time, frame)
                             continue
-                    elif protocol == _UDP and body + 8 <= body + (seq >> 16) <= stop:
+                    elif (
+                        protocol == _UDP
+                        and body + 8 <= body + (seq >> 16) <= stop
+                        and key[-2:] not in UDP_PORTS
+                        and key[-4:-2] not in UDP_PORTS
+                    ):
                         if not mine:  # `Shard.has_udp`
                             self._datagram(key, data[body + 8 : body + (seq >> 16)], 0, wire, time, frame)
                         continue

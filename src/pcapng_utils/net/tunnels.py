@@ -183,6 +183,9 @@ _PORTS: Final[dict[int, Handler]] = {
     8472: _vxlan,
 }
 
+UDP_PORTS: Final = frozenset(_U16.pack(port) for port in _PORTS)
+"""Ports of tunnels, as they stand in a packet."""
+
 HANDLERS: Final[dict[int, Handler]] = {
     PROTOCOL + 4: ip_in_ip,
     PROTOCOL + 17: udp,
