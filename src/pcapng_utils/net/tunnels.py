@@ -153,13 +153,20 @@ def _gtp_u(cursor: Cursor) -> int:
 
 
 def _teredo(cursor: Cursor) -> int:
-    """RFC 4380, section 5.1.1: IPv6, behind an authentication and an origin indication if there are any."""
+    """RFC 4380, section 5.1.1: IPv6, behind an authentication and an origin indication if there are any.
+
+    Its length must be that of the datagram, for one byte in sixteen begins like IPv6; less if trailers follow."""
     data, start, end = cursor.data, cursor.start, cursor.end
     if data.startswith(b"\x00\x01", start) and end - start >= 4:
         start += 13 + data[start + 2] + data[start + 3]
     if data.startswith(b"\x00\x00", start):
         start += 8
     if end - start < 40 or data[start] >> 4 != 6:
+        return STOP
+    stop = start + 40 + _U16.unpack_from(data, start + 4)[0]
+    while stop < end - 1:
+        stop += 2 + data[stop + 1]  # a trailer (RFC 6081, section 4): type, length, value
+    if stop != end + cursor.missing:
         return STOP
     cursor.start = start
     cursor.enter("teredo")
