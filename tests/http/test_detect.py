@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pcapng_utils.http.detect import HTTP2_PREFACE, MAX_START_LINE, looks_like_http1, looks_like_http2_preface
+from pcapng_utils.http.startline import parse_request_line
 from pcapng_utils.layers import CLIENT, SERVER
 
 
@@ -76,3 +77,8 @@ def test_the_preface_of_http2() -> None:
     assert [looks_like_http2_preface(HTTP2_PREFACE[:n]) for n in range(24)] == [None] * 24
     assert looks_like_http2_preface(b"PRI * HTTP/1.1") is False
     assert looks_like_http2_preface(b"GET / HTTP/1.1\r\n\r\n") is False
+
+
+def test_a_long_run_of_letters_is_no_method() -> None:
+    assert parse_request_line(b"M" * 64 + b" / HTTP/1.1") is not None
+    assert parse_request_line(b"B" * 65 + b" / HTTP/1.1") is None

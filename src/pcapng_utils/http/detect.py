@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from pcapng_utils.http.startline import TOKEN, parse_request_line, parse_status_line
+from pcapng_utils.http.startline import LONGEST_METHOD, TOKEN, parse_request_line, parse_status_line
 from pcapng_utils.layers import CLIENT
 
 HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -23,7 +23,7 @@ def _begins(*parts: bytes) -> re.Pattern[bytes]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-_REQUEST_BEGINS: Final = _begins(rb"%s{1,64}" % TOKEN, rb"[ \t][^\n]*")
+_REQUEST_BEGINS: Final = _begins(rb"%s{1,%d}" % (TOKEN, LONGEST_METHOD), rb"[ \t][^\n]*")
 _STATUS: Final = (rb"[ \t]+", b"[0-9]", b"[0-9]", b"[0-9]", rb"(?:\r+|[ \t][^\n]*)")
 _STATUS_BEGINS: Final = _begins(b"H", b"T", b"T", b"P", b"/", b"1", rb"\.", b"[0-9]", *_STATUS)
 _ICY_BEGINS: Final = _begins(b"I", b"C", b"Y", *_STATUS)

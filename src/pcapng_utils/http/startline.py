@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+LONGEST_METHOD: Final = 64
+"""Longer tokens are no methods, but bytes of a body before a request line."""
+
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 """A character of a token (RFC 9110, section 5.6.2)."""
 
 _SPACE: Final = b" \t"
-_METHOD: Final = re.compile(rb"(%s{1,64})[ \t]" % TOKEN)
+_METHOD: Final = re.compile(rb"(%s{1,%d})[ \t]" % (TOKEN, LONGEST_METHOD))
 _PATH: Final = re.compile(rb"/|https?://", re.IGNORECASE)
 """How a target with spaces inside must begin: "GET /a b HTTP/1.1" is a request, prose before a version is not."""
 _VERSION: Final = re.compile(rb"HTTP/1\.[0-9]", re.IGNORECASE)
@@ -40,7 +43,13 @@ class StatusLine(NamedTuple):
 def parse_request_line(line: bytes) -> RequestLine | None:
     """`line` without its line end; None if it is no request line of HTTP/1.x."""
     parts = line.split(b" ")
-    if len(parts) == 3 and parts[1] and (known := _VERSIONS.get(parts[2])) and parts[0].isalpha():
+    if (
+        len(parts) == 3
+        and parts[1]
+        and (known := _VERSIONS.get(parts[2]))
+        and parts[0].isalpha()
+        and len(parts[0]) <= LONGEST_METHOD
+    ):
         return RequestLine(parts[0], parts[1], known)
     method = _METHOD.match(line)
     if method is None:
