@@ -16,7 +16,9 @@ from typing import Any, Final, Generic, NamedTuple
 from msgspec import Struct
 
 from pcapng_utils.http._http1_body import NO_BODY, TRAILERS_LEFT_OUT, BodyReader, Status, body_reader
+from pcapng_utils.http._http1_expectation import UNCONDITIONAL, Verdict
 from pcapng_utils.http._http1_kinds import Kind, M
+from pcapng_utils.http._http1_problems import AT_START, OF_NO_ACCOUNT, TEXTS
 from pcapng_utils.http._http1_resync import CHUNKS, START_LINES, Scanner
 from pcapng_utils.http._http1_waiting import Input, InputKind, WaitingReader
 from pcapng_utils.http.body import BodyFactory
@@ -30,23 +32,6 @@ SWITCHED: Final = -3
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _NOT_BLANK: Final = re.compile(rb"[^\r\n]")
-
-_TEXTS: Final = {
-    "http1-not-at-start": "an HTTP/1 stream does not begin with a start line; bytes before the first one are skipped",
-    "http1-bad-start-line": "an HTTP/1 start line was expected, other bytes were found; those before the next are lost",
-    "http1-gap": "bytes of an HTTP/1 stream were lost, and with them the place of the next message; it is searched for",
-    "http1-head-too-long": "the header section of an HTTP/1 message is longer than any in use; it is skipped",
-    "http1-trailers-too-long": "the trailers of an HTTP/1 message are longer than any in use; their end is left out",
-    "http1-bad-field": "a header line of an HTTP/1 message has no name or no colon; it is left out",
-    "http1-bad-chunk": "the size of a chunk was expected, other bytes were found; the next chunk is searched for",
-    "http1-not-chunked": "a body was said to be chunked and is not; it is kept as it is, up to the next message",
-    "http1-bad-event-stream": "a stream of server-sent events could not be read to its end",
-}
-
-_AT_START: Final = frozenset(("http1-bad-start-line", "http1-gap"))
-"""Called "http1-not-at-start" where nothing was read before."""
-_OF_NO_ACCOUNT: Final = frozenset(("http1-not-at-start", "http1-gap"))
-"""Not worth telling where they cost nothing: the layer below has told what was lost."""
 
 
 class Limits(Struct, frozen=True):
@@ -96,6 +81,7 @@ class MessageReader(WaitingReader, Generic[M]):
         "_state",
         "_units",
         "events",
+        "expectation",
         "heads_lost",
     )
 
@@ -122,6 +108,8 @@ class MessageReader(WaitingReader, Generic[M]):
         """A hole may have hidden whole messages, since this was last set to False."""
         self.events: EventStreamReader | None = None
         """Reads the body of the message too; whoever answers `begin` may set it."""
+        self.expectation = UNCONDITIONAL
+        """Says whether the body comes at all; whoever answers `begin` may set it."""
         self._state = _BETWEEN
         self._begun = False
         self._message = kind.new(new_body())
@@ -205,9 +193,7 @@ class MessageReader(WaitingReader, Generic[M]):
         """What was taken for a head (`data` is the last of it) is none: look for one in it, from its second byte on."""
         partial = bytes(self._partial[1:])
         self._lose("http1-bad-start-line", stamp, skipped=1)
-        used = self._consume(partial, stamp)
-        if used < len(partial):
-            self._put_back(Input(InputKind.DATA, partial[used:], 0, stamp))
+        self.read_before_held([Input(InputKind.DATA, partial, 0, stamp)])
         return len(data)
 
     def _take_head(self, head: bytes) -> bool:
@@ -251,7 +237,7 @@ class MessageReader(WaitingReader, Generic[M]):
             self._complete()
         else:
             self._body = body_reader(length, message, self._direction, self._units, self.events)
-            self._state = _BODY
+            self._state = _BODY if self.expectation is UNCONDITIONAL else _EXPECTED
 
     def _complete(self) -> None:
         message = self._message
@@ -260,12 +246,40 @@ class MessageReader(WaitingReader, Generic[M]):
                 self._problem("http1-bad-event-stream", message.frames[-1:], detail=self.events.problem)
                 message.lacks("events-left-out")
             self.events = None
+        self.expectation = UNCONDITIONAL
         if TRAILERS_LEFT_OUT in message.incomplete:
             self._problem("http1-trailers-too-long", message.frames[-1:])
         self._cut = False
         self._body = NO_BODY
         self._state = _BETWEEN
         self.waiting = self._owner_complete(message)
+
+    # Before a body that may not come
+
+    def _read_expected(self, data: bytes, position: int, stamp: Stamp) -> int:
+        self._leave_expected(self.expectation.add(data[position:], stamp))
+        return len(data)
+
+    def _gap_expected(self, size: int, stamp: Stamp) -> None:
+        self._leave_expected(Verdict.BODY)
+        self.read_before_held([Input(InputKind.GAP, b"", size, stamp)])
+
+    def _end_expected(self, clean: bool) -> None:
+        self._leave_expected(self.expectation.end() if clean else Verdict.BODY)
+        if not self.waiting:
+            self._state.end(self, clean)
+
+    def _leave_expected(self, verdict: Verdict) -> None:
+        if verdict is Verdict.MORE:
+            return
+        pieces = self.expectation.take()
+        if verdict is Verdict.WAIT:
+            self.waiting = True
+        elif verdict is Verdict.NO_BODY:
+            self._complete()
+        else:
+            self._state = _BODY
+        self.read_before_held(pieces)
 
     # In a body
 
@@ -305,7 +319,7 @@ class MessageReader(WaitingReader, Generic[M]):
 
     def _lose(self, fault: str, stamp: Stamp, *, chunks: bool = False, skipped: int = 0) -> None:
         """Search for the next start line, or the next chunk too."""
-        self._fault = fault if self._begun or fault not in _AT_START else "http1-not-at-start"
+        self._fault = fault if self._begun or fault not in AT_START else "http1-not-at-start"
         self._fault_frames = stamp.frames[:1]
         self._skipped = skipped
         self._scanner = Scanner((CHUNKS if chunks else START_LINES)[self._direction], self._let_pass)
@@ -354,7 +368,7 @@ class MessageReader(WaitingReader, Generic[M]):
             self.waiting = False
 
     def _tell_lost(self) -> None:
-        if self._skipped or self._fault not in _OF_NO_ACCOUNT:
+        if self._skipped or self._fault not in OF_NO_ACCOUNT:
             self._problem(self._fault, self._fault_frames, lost=self._skipped)
 
     # Holes and ends outside of bodies
@@ -381,7 +395,7 @@ class MessageReader(WaitingReader, Generic[M]):
         """Nothing is missing."""
 
     def _problem(self, kind: str, frames: Sequence[int], detail: str = "", lost: int = 0) -> None:
-        self._report(Problem(kind, _TEXTS[kind], frames[0] if frames else None, detail, lost))
+        self._report(Problem(kind, TEXTS[kind], frames[0] if frames else None, detail, lost))
 
 
 class _State(NamedTuple):
@@ -395,4 +409,5 @@ class _State(NamedTuple):
 _BETWEEN: Final = _State(MessageReader._read_between, MessageReader._gap_between, MessageReader._end_between)
 _HEAD: Final = _State(MessageReader._read_head, MessageReader._gap_head, MessageReader._end_head)
 _BODY: Final = _State(MessageReader._read_body, MessageReader._gap_body, MessageReader._end_body)
+_EXPECTED: Final = _State(MessageReader._read_expected, MessageReader._gap_expected, MessageReader._end_expected)
 _LOST: Final = _State(MessageReader._read_lost, MessageReader._gap_lost, MessageReader._end_lost)

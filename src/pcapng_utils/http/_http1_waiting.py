@@ -88,6 +88,15 @@ class WaitingReader(ABC):
             self.held_cost -= held.cost
             self._replay(held)
 
+    def read_before_held(self, inputs: list[Input]) -> None:
+        """Read these, as far as it need not wait, before all that is held."""
+        later, self._held = self._held, deque()
+        for held in inputs:
+            self._hold(held)
+        if not self.waiting:
+            self.go_on()
+        self._held.extend(later)
+
     def first_held(self) -> bytes:
         """The next bytes that are held; empty if none are, or none before a hole or the end."""
         return self._held[0].data if self._held else b""
@@ -109,7 +118,7 @@ class WaitingReader(ABC):
         if held.kind is InputKind.END:
             self._read_end(clean=True)
             if self.waiting:
-                self._put_back(held)
+                self._hold(held)
             else:
                 self.ended = True
         elif held.stamp is not None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import Final
 
+from pcapng_utils.http._http1_expectation import Expectation, asks_first
 from pcapng_utils.http._http1_kinds import REQUESTS, RESPONSES
 from pcapng_utils.http._http1_reader import DEFAULT_LIMITS, SWITCHED, Limits, MessageReader
 from pcapng_utils.http._http1_turns import Turn, Turns
@@ -168,8 +169,13 @@ class Http1Connection:
         request.authority = request.header(b"host") or b""
         turn = self._asking = self._turns.add(request)
         turn.may_switch = request.method.upper() == b"CONNECT" or request.header(b"upgrade") is not None
+        if asks_first(request):
+            self._client.expectation = Expectation(turn.exchange, self._no_more_responses)
         self._stirred = True
         return self._length(request, 0)
+
+    def _no_more_responses(self) -> bool:
+        return self._unasked or self._server.ended
 
     def _complete_request(self, request: Request) -> bool:
         turn = self._asking
@@ -186,6 +192,7 @@ class Http1Connection:
         if turn is None:
             return None
         self._answering = turn
+        self._stirred = self._stirred or self._client.waiting
         exchange = turn.exchange
         status = response.status
         if 100 <= status < 200 and status != 101:
@@ -282,6 +289,7 @@ class Http1Connection:
                 request.lacks("truncated")
             self._switching.request_done = True
         elif direction == CLIENT:
+            self._client.expectation.give_up()
             self._assume_switch()
         else:
             self._report(Problem("http1-no-requests", _NO_REQUESTS, stamp.frames[0] if stamp.frames else None))
