@@ -27,6 +27,7 @@ from tests.http.driver import (
         (b"Transfer-Encoding: chunked", b"3\r\nabc\r\n0\r\n\r\n", b"abc"),
         (b"Transfer-Encoding: Chunked", b"0003\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n", b"abc0123456789"),
         (b"Transfer-Encoding: chunked", b"3 \nabc\n0\n\n", b"abc"),
+        (b"Transfer-Encoding: chunked", b"0" * 20 + b"3;a=b\r\nabc\r\n" + b"0" * 16 + b"\r\n\r\n", b"abc"),
         (b"Transfer-Encoding: chunked", b"0\r\n\r\n", b""),
         (b"Transfer-Encoding: gzip, chunked", b"3\r\nabc\r\n0\r\n\r\n", b"abc"),
         (b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", b"3\r\nabc\r\n0\r\n\r\n", b"abc"),

@@ -17,7 +17,7 @@ from pcapng_utils.http.framing import CHUNKED, UNTIL_CLOSE
 from pcapng_utils.http.sse import EventStreamReader
 from pcapng_utils.layers import Stamp, UnitKind, UnitLog
 
-_CHUNK_SIZE: Final = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
+_CHUNK_SIZE: Final = re.compile(rb"[ \t]*0*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 _MAX_CHUNK_LINE: Final = 1 << 14
 _MAX_TRAILERS: Final = 1 << 18
 
