@@ -1,8 +1,11 @@
 """Finding out what a conversation speaks: its bytes are held back until the first of either side are recognised.
 
-Bytes that are the beginning of nothing known are let go as they come. What follows them may begin something: TLS after
+Bytes that are the beginning of nothing known are passed over. What follows them may begin something: TLS after
 STARTTLS, the next message behind a body whose beginning was not captured. So each run of bytes is looked at by itself
 too, up to a limit; then the conversation is left unread.
+
+A message may begin in the midst of what was passed over: behind a PROXY line, or the tail of a body. So a reader that
+finds its place by itself gets those bytes too, and says what it could not use of them; others only count them.
 """
 
 from __future__ import annotations
@@ -11,13 +14,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from pcapng_utils.layers import CLIENT, SERVER, ByteLayer, SegmentLayer, Stamp, UnitLog
+from pcapng_utils.layers import SERVER, ByteLayer, SegmentLayer, Stamp, UnitLog
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.pipeline.adapters import Unread
 from pcapng_utils.pipeline.detect import MoreBytes, Protocol, Verdict, identify
 
 _HELD_LIMIT: Final = 1 << 16
+"""Bytes that are held; as many again that were passed over."""
 _RUNS_LIMIT: Final = 64
+
+_FIND_THEIR_PLACE: Final = frozenset((Protocol.HTTP1,))
 
 
 class Held(NamedTuple):
@@ -29,6 +35,8 @@ class Held(NamedTuple):
     lost: int | None = None
     """Size of the hole, if it is one."""
     end: bool = False
+    passed: bool = False
+    """It is the beginning of nothing known."""
 
 
 class Detector(ABC):
@@ -49,7 +57,7 @@ class Detector(ABC):
 
     @abstractmethod
     def _let_go(self, held: Held) -> None:
-        """These bytes are nothing known."""
+        """No layer will read these bytes."""
 
     def _look_at(self, run: Held) -> None:
         self._held.append(run)
@@ -59,7 +67,7 @@ class Detector(ABC):
         start = self._starts[run.direction]
         answer = identify(start + run.data)
         if answer is None and start:
-            self._drop(run.direction, but=run)
+            self._pass_over(run.direction, but=run)
             start = b""
             answer = identify(run.data)
         if isinstance(answer, Verdict):
@@ -68,29 +76,38 @@ class Detector(ABC):
         if answer is MoreBytes.NEEDED:
             self._starts[run.direction] = start + run.data
         else:
-            self._drop(run.direction)
+            self._pass_over(run.direction)
         self._runs += 1
-        if self._runs > _RUNS_LIMIT or sum(len(held.data) for held in self._held) > _HELD_LIMIT:
-            self._take_over(None, self._empty(), swap=False)
+        if self._runs > _RUNS_LIMIT or sum(len(held.data) for held in self._held if not held.passed) > _HELD_LIMIT:
+            self._take_over(None, self._empty(None), swap=False)
 
     def _settle(self, verdict: Verdict, direction: int) -> None:
         client = direction if verdict.sent_by_client else 1 - direction
         swap = verdict.sent_by_client is not None and client == SERVER
-        self._take_over(verdict.protocol, self._empty(), swap=swap)
+        self._take_over(verdict.protocol, self._empty(verdict.protocol), swap=swap)
 
-    def _empty(self) -> list[Held]:
+    def _empty(self, protocol: Protocol | None) -> list[Held]:
+        """What is to be repeated to that protocol's layer."""
         held, self._held = self._held, []
-        return held
-
-    def _drop(self, direction: int, but: Held | None = None) -> None:
-        """Let go what is held of a direction."""
-        kept = []
-        for run in self._held:
-            if run.direction != direction or run is but or run.end:
-                kept.append(run)
-            else:
+        if protocol in _FIND_THEIR_PLACE:
+            return held
+        for run in held:
+            if run.passed:
                 self._let_go(run)
-        self._held = kept
+        return [run for run in held if not run.passed]
+
+    def _pass_over(self, direction: int, but: Held | None = None) -> None:
+        """What is held of a direction is nothing known; of what was passed over, the last bytes are kept."""
+        held = self._held
+        for at, run in enumerate(held):
+            if run.direction == direction and run is not but and not run.end:
+                held[at] = run._replace(passed=True)
+        surplus = sum(len(run.data) for run in held if run.passed) - _HELD_LIMIT
+        for at, run in enumerate(held):
+            if surplus > 0 and run.passed and run.data:
+                self._let_go(run)
+                held[at] = run._replace(data=b"", lost=len(run.data))
+                surplus -= len(run.data)
         self._starts[direction] = b""
 
 
@@ -115,8 +132,8 @@ class SegmentDetector(Detector):
         self._held.append(Held(direction, b"", Stamp(time, time, (frame,), 0), end=True))
 
     def close(self) -> None:
-        for direction in (CLIENT, SERVER):
-            self._drop(direction)
+        for run in self._held:
+            self._let_go(run)
 
     def _let_go(self, held: Held) -> None:
         if held.data:

@@ -1,0 +1,62 @@
+"""What a connection speaks is found out behind bytes that are the beginning of nothing known, which are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.making import capture, har, run
+from tests.net.wire import ACK, FIN, PSH, handshake, tcp
+
+GET_X = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+GET_Y = GET_X.replace(b"/x", b"/y")
+ABC = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+DEF = ABC.replace(b"abc", b"defgh").replace(b": 3", b": 5")
+PROXY = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
+PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(range(12))
+
+
+def converted(tmp_path: Path, *talk: tuple[int, bytes], begun: bool = True) -> dict[str, Any]:
+    packets, next_byte = handshake() if begun else [], [101, 501]
+    for side, data in talk:
+        packets.append(tcp(side, next_byte[side], next_byte[1 - side], PSH | ACK, data))
+        next_byte[side] += len(data)
+    packets += [tcp(side, next_byte[side], next_byte[1 - side] + side, FIN | ACK) for side in (0, 1)]
+    (tmp_path / "traffic.pcap").write_bytes(capture(packets))
+    run("convert", tmp_path / "traffic.pcap", "-o", tmp_path / "out.har")
+    log: dict[str, Any] = har(tmp_path / "out.har")["log"]
+    return log
+
+
+def pairs(log: dict[str, Any]) -> list[tuple[str, int]]:
+    """What was asked for, and the size of what came."""
+    return [(entry["request"]["url"], entry["response"]["bodySize"]) for entry in log["entries"]]
+
+
+def problems(log: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(problem["kind"], problem.get("lostBytes", 0)) for problem in log["_problems"]]
+
+
+@pytest.mark.parametrize("before", [PROXY, PROXY_2, b"tail=of&a=body"], ids=["PROXY 1", "PROXY 2", "tail"])
+@pytest.mark.parametrize("apart", [False, True], ids=["in the same segment", "in one of its own"])
+def test_a_request_behind_other_bytes_keeps_its_response(tmp_path: Path, before: bytes, apart: bool) -> None:
+    first = [(0, before), (0, GET_X)] if apart else [(0, before + GET_X)]
+    log = converted(tmp_path, *first, (1, ABC), (0, GET_Y), (1, DEF))
+    assert pairs(log) == [("http://a/x", 3), ("http://a/y", 5)]
+    assert problems(log) == [("http1-not-at-start", len(before.lstrip(b"\r\n")))]
+
+
+def test_a_capture_that_begins_in_an_upload(tmp_path: Path) -> None:
+    log = converted(tmp_path, (0, b"tail=of&a=body" + GET_X), (1, ABC), begun=False)
+    assert pairs(log) == [("http://a/x", 3)]
+    assert problems(log) == [("http1-not-at-start", 14)]
+
+
+def test_of_many_bytes_that_begin_nothing_the_last_are_searched(tmp_path: Path) -> None:
+    junk = [(0, b"\xff" * 30_000) for _ in range(4)]
+    log = converted(tmp_path, *junk, (0, b"\xfe" + GET_X), (1, ABC), (0, GET_Y), (1, DEF))
+    assert pairs(log) == [("http://a/x", 3), ("http://a/y", 5)]
+    assert problems(log) == [("http1-not-at-start", 60_001)]
+    assert [connection["application"] for connection in log["_connections"]] == ["HTTP/1"]
