@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hpack import Encoder
 
 from tests.cli.making import capture, har, run
+from tests.http2 import wire as h2
 from tests.net.wire import ACK, FIN, PSH, handshake, tcp
 
 GET_X = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -60,3 +62,13 @@ def test_of_many_bytes_that_begin_nothing_the_last_are_searched(tmp_path: Path) 
     assert pairs(log) == [("http://a/x", 3), ("http://a/y", 5)]
     assert problems(log) == [("http1-not-at-start", 60_001)]
     assert [connection["application"] for connection in log["_connections"]] == ["HTTP/1"]
+
+
+def test_a_server_of_http2_may_speak_first(tmp_path: Path) -> None:
+    client, server = Encoder(), Encoder()
+    request = h2.frame(h2.HEADERS, h2.WHOLE, 1, client.encode(h2.GET))
+    response = h2.frame(h2.HEADERS, h2.WHOLE, 1, server.encode(h2.OK))
+    settings = h2.frame(h2.SETTINGS, 0, 0, b"\0\5\0\x10\0\0")
+    log = converted(tmp_path, (1, settings), (0, h2.CLIENT_START + request), (1, response))
+    assert [entry["response"]["status"] for entry in log["entries"]] == [200]
+    assert problems(log) == []

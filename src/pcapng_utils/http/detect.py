@@ -29,6 +29,10 @@ _STATUS_BEGINS: Final = _begins(b"H", b"T", b"T", b"P", b"/", b"1", rb"\.", b"[0
 _ICY_BEGINS: Final = _begins(b"I", b"C", b"Y", *_STATUS)
 _BEGINS: Final = ((_REQUEST_BEGINS,), (_STATUS_BEGINS, _ICY_BEGINS))
 """By direction."""
+_SETTINGS_BEGIN: Final = re.compile(
+    rb"\x00(?:\x00(?:[%s](?:\x04(?:\x00{0,5}))?)?)?" % re.escape(bytes(range(0, 256, 6))), re.DOTALL
+)
+"""The header of the frame: a length of so many settings, its type, no flag, no stream."""
 _LONG_REQUEST: Final = re.compile(rb"[A-Z]{3,10} (?:/|https?://)")
 
 
@@ -52,3 +56,8 @@ def looks_like_http2_preface(data: bytes) -> bool | None:
     if data.startswith(HTTP2_PREFACE):
         return True
     return None if HTTP2_PREFACE.startswith(data) else False
+
+
+def may_be_http2_settings(data: bytes) -> bool:
+    """Whether `data` may begin with the SETTINGS that a server sends first (RFC 9113, section 3.4)."""
+    return _SETTINGS_BEGIN.fullmatch(data[:9]) is not None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, NamedTuple
 
-from pcapng_utils.http.detect import looks_like_http1, looks_like_http2_preface
+from pcapng_utils.http.detect import looks_like_http1, looks_like_http2_preface, may_be_http2_settings
 from pcapng_utils.layers import CLIENT, SERVER
 from pcapng_utils.tls.detect import looks_like_tls
 
@@ -70,7 +70,10 @@ def _http2(data: bytes) -> Answer:
     looks = looks_like_http2_preface(data)
     if looks is None:
         return MoreBytes.NEEDED
-    return Verdict(Protocol.HTTP2, True) if looks else None
+    if looks:
+        return Verdict(Protocol.HTTP2, True)
+    # The server need not wait for the client's preface; but what it sends first is too little to go by.
+    return MoreBytes.NEEDED if may_be_http2_settings(data) else None
 
 
 def _http1(data: bytes) -> Answer:
