@@ -46,7 +46,7 @@ def on_port(packet: bytes, number: int) -> bytes:
 def connection(said: Iterable[Said], ports: tuple[int, int] = PORTS, *, end: bool = True) -> Iterator[bytes]:
     """Packets of a TCP connection in which this was said, in segments of a usual size."""
     numbers = [101, 501]
-    yield from (on_port(packet, ports[0]) for packet in handshake())
+    yield from handshake(ports=ports)
     for side, data in said:
         for at in range(0, len(data), _SEGMENT):
             piece = data[at : at + _SEGMENT]

@@ -140,9 +140,11 @@ def play(*batches: PacketBatch, limits: Limits | None = None) -> Heard:
     return heard
 
 
-def handshake(isn: int = 100, peer_isn: int = 500, ends: tuple[bytes, bytes] = ENDS) -> list[bytes]:
+def handshake(
+    isn: int = 100, peer_isn: int = 500, ends: tuple[bytes, bytes] = ENDS, ports: tuple[int, int] = PORTS
+) -> list[bytes]:
     return [
-        tcp(0, isn, None, SYN, ends=ends),
-        tcp(1, peer_isn, isn + 1, SYN, ends=ends),
-        tcp(0, isn + 1, peer_isn + 1, ends=ends),
+        tcp(0, isn, None, SYN, ports=ports, ends=ends),
+        tcp(1, peer_isn, isn + 1, SYN, ports=ports, ends=ends),
+        tcp(0, isn + 1, peer_isn + 1, ports=ports, ends=ends),
     ]

@@ -16,13 +16,21 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from pcapng_utils.layers import CLIENT, SERVER, Problem, Report, Stamp
-from pcapng_utils.net.dns_message import BadMessageError, DnsAnswer, DnsMessage, parse
+from pcapng_utils.net.dns_message import (
+    BadMessageError,
+    DnsAnswer,
+    DnsMessage,
+    looks_like_dns,
+    looks_like_header,
+    parse,
+)
 from pcapng_utils.net.flow import Flow
 
 _LENGTH: Final = Struct("!H")
+_HEADER_SIZE: Final = 12
 _ADDRESS_TYPES: Final = ("A", "AAAA")
 
-#: Ports whose datagrams are DNS messages, and what the exchanges say of them.
+#: Ports whose datagrams are DNS messages as a rule, and what the exchanges say of them.
 TRANSPORTS: Final = {53: "udp", 5353: "mdns", 5355: "llmnr"}
 
 
@@ -164,6 +172,17 @@ class DnsStream:
 
     def close(self) -> None:
         self._reader.close()
+
+
+def looks_like_dns_stream(data: bytes) -> bool | None:
+    """Whether a stream begins with a DNS message behind its length; None if more bytes are needed to tell."""
+    if len(data) < _LENGTH.size:
+        return None
+    size = _LENGTH.unpack_from(data)[0]
+    message = data[_LENGTH.size : _LENGTH.size + size]
+    if size < _HEADER_SIZE or (len(message) >= _HEADER_SIZE and not looks_like_header(message)):
+        return False
+    return looks_like_dns(message) if len(message) == size else None
 
 
 def over_https(

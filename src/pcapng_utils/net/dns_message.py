@@ -16,6 +16,11 @@ _HEADER: Final = Struct("!HHHHHH")
 _QUESTION: Final = Struct("!HH")
 _RECORD: Final = Struct("!HHIH")
 _RESPONSE: Final = 0x8000
+_RESERVED: Final = 0x0040
+_RCODE: Final = 0x000F
+_STATEFUL: Final = 6
+_OPCODES: Final = frozenset((0, 1, 2, 4, 5, _STATEFUL))
+"""Those in use (IANA)."""
 _MAX_NAME: Final = 255
 _MAX_QUESTIONS: Final = 64
 _MAX_RECORDS: Final = 256
@@ -78,9 +83,34 @@ def parse(data: bytes) -> DnsMessage:
             answers.append(answer)
     except BadMessageError:
         pass  # what was read before the damage is good
-    code = flags & 15
+    code = flags & _RCODE
     rcode = _RCODES[code] if code < len(_RCODES) else f"RCODE{code}"
     return DnsMessage(identifier, flags & _RESPONSE != 0, rcode, name, kind, tuple(answers))
+
+
+def looks_like_dns(data: bytes) -> bool:
+    """Whether a message is one of DNS: a header without what is reserved (RFC 1035, section 4.1.1), and questions that
+    can be read. Only a response may have none, or one of DNS Stateful Operations (RFC 8490, section 5.4)."""
+    if not looks_like_header(data):
+        return False
+    at = _HEADER.size
+    try:
+        for _ in range(_HEADER.unpack_from(data)[2]):
+            at = _name(data, at)[1] + _QUESTION.size
+    except BadMessageError:
+        return False
+    return at <= len(data)
+
+
+def looks_like_header(data: bytes) -> bool:
+    """Whether a message may begin like that."""
+    if len(data) < _HEADER.size:
+        return False
+    _, flags, questions, *_ = _HEADER.unpack_from(data)
+    opcode = flags >> 11 & 15
+    if opcode not in _OPCODES or flags & _RESERVED or questions > _MAX_QUESTIONS:
+        return False
+    return flags & _RESPONSE != 0 or (not flags & _RCODE and (questions > 0 or opcode == _STATEFUL))
 
 
 def _answer(data: bytes, at: int) -> tuple[DnsAnswer, int]:

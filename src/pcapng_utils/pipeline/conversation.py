@@ -18,15 +18,17 @@ from pcapng_utils.http.http1 import Http1Connection
 from pcapng_utils.http.websocket import WebSocketLayer
 from pcapng_utils.layers import ByteLayer, DatagramLayer, Problem, Report, SegmentLayer, StreamsLayer, UnitLog
 from pcapng_utils.net.dns import TRANSPORTS, DnsExchange, DnsReader, DnsStream
+from pcapng_utils.net.dns_message import looks_like_dns
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.pipeline.adapters import Opaque, SegmentAdapter
-from pcapng_utils.pipeline.datagrams import CountedDatagrams, DatagramDetector, OpaqueDatagrams
-from pcapng_utils.pipeline.detect import Protocol
+from pcapng_utils.pipeline.datagrams import Choice, CountedDatagrams, DatagramDetector, OpaqueDatagrams
+from pcapng_utils.pipeline.detect import Protocol, identify, identify_or_dns
 from pcapng_utils.pipeline.detection import ByteDetector, SegmentDetector
 from pcapng_utils.pipeline.limits import Limits
 from pcapng_utils.pipeline.socks import SocksLayer
+from pcapng_utils.quic.detect import looks_like_quic
 from pcapng_utils.tls.connection import TlsConnection
-from pcapng_utils.tls.dtls import DTLS
+from pcapng_utils.tls.dtls import DTLS, looks_like_dtls
 from pcapng_utils.tls.facts import TlsFacts
 from pcapng_utils.tls.keylog import SecretStore
 
@@ -71,17 +73,19 @@ class Conversation:
 
     def start(self) -> SegmentLayer:
         """The layer that reads a TCP flow from its first segment."""
-        if _DNS_PORT in (self.flow.client.port, self.flow.server.port):
-            return SegmentAdapter(self._open_dns("tcp"), self.units)
-        return SegmentDetector(self.flow, self.units, self._segment_layer)
+        probe = identify_or_dns if _DNS_PORT in (self.flow.client.port, self.flow.server.port) else identify
+        return SegmentDetector(self.flow, self.units, self._segment_layer, probe)
 
     def start_datagrams(self) -> DatagramLayer:
         """The layer that reads a UDP flow from its first datagram."""
+        choices: list[Choice] = [
+            (looks_like_quic, self._open_quic),
+            (self._services.quic_knows, self._open_quic),
+            (looks_like_dtls, self._open_dtls),
+        ]
         if not TRANSPORTS.keys().isdisjoint((self.flow.client.port, self.flow.server.port)):
-            self.application = "DNS"
-            return CountedDatagrams(DnsReader(self.flow, self._services.on_dns, self.report), self.units)
-        unknown = OpaqueDatagrams(self.units)
-        return DatagramDetector(self.flow, self._services.quic_knows, self._open_quic, self._open_dtls, unknown)
+            choices.insert(0, (looks_like_dns, self._open_dns_datagrams))
+        return DatagramDetector(self.flow, choices, OpaqueDatagrams(self.units))
 
     def _segment_layer(self, protocol: Protocol | None) -> SegmentLayer:
         """The layer for what was found right above TCP; None: nothing known."""
@@ -126,6 +130,10 @@ class Conversation:
     def _open_dns(self, transport: str) -> ByteLayer:
         self.application = "DNS"
         return DnsStream(DnsReader(self.flow, self._services.on_dns, self.report, transport))
+
+    def _open_dns_datagrams(self) -> DatagramLayer:
+        self.application = "DNS"
+        return CountedDatagrams(DnsReader(self.flow, self._services.on_dns, self.report), self.units)
 
     def _open_unknown(self) -> ByteLayer:
         return ByteDetector(self._byte_layer)
@@ -210,4 +218,5 @@ _LAYERS: Final[dict[Protocol, Callable[[Conversation], ByteLayer]]] = {
     Protocol.HTTP1: Conversation._open_http1,
     Protocol.HTTP2: Conversation._open_http2,
     Protocol.SOCKS: Conversation._open_socks,
+    Protocol.DNS: lambda conversation: conversation._open_dns("tcp"),
 }

@@ -1,14 +1,12 @@
-"""What a UDP conversation speaks: found out at its first datagram, QUIC and DTLS by content, the rest by its port."""
+"""What a UDP conversation speaks: found out by the content of its first datagrams."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from pcapng_utils.layers import DatagramLayer, UnitLog
 from pcapng_utils.net.flow import Flow
-from pcapng_utils.quic.detect import looks_like_quic
-from pcapng_utils.tls.dtls import looks_like_dtls
 
 _LOOKED_AT_LIMIT: Final = 16
 
@@ -45,42 +43,33 @@ class CountedDatagrams:
         self._layer.close()
 
 
+Choice = tuple[Callable[[bytes], bool], Callable[[], DatagramLayer]]
+"""What tells a protocol by one of its datagrams, and makes the layer that reads it."""
+
+
 class DatagramDetector:
-    """A DatagramLayer that looks for QUIC and DTLS in the first datagrams, then steps aside."""
+    """A DatagramLayer that looks at the first datagrams until one of them is of a protocol that is known, then steps
+    aside."""
 
-    __slots__ = ("_flow", "_is_known", "_looked_at", "_open_dtls", "_open_quic", "_otherwise")
+    __slots__ = ("_choices", "_flow", "_looked_at", "_otherwise")
 
-    def __init__(
-        self,
-        flow: Flow,
-        is_known: Callable[[bytes], bool],
-        open_quic: Callable[[], DatagramLayer],
-        open_dtls: Callable[[], DatagramLayer],
-        otherwise: DatagramLayer,
-    ) -> None:
-        """`is_known`: whether a datagram belongs to a QUIC connection that began elsewhere."""
+    def __init__(self, flow: Flow, choices: Sequence[Choice], otherwise: DatagramLayer) -> None:
+        """`choices`: those to be tried, the likeliest first."""
         self._flow = flow
-        self._is_known = is_known
-        self._open_quic = open_quic
-        self._open_dtls = open_dtls
+        self._choices = choices
         self._otherwise = otherwise
         self._looked_at = 0
 
     def datagram(self, direction: int, data: bytes, time: int, frame: int) -> None:
         self._looked_at += 1
-        if looks_like_quic(data) or self._is_known(data):
-            self._take_over(self._open_quic(), direction, data, time, frame)
-            return
-        if looks_like_dtls(data):
-            self._take_over(self._open_dtls(), direction, data, time, frame)
-            return
+        for fits, open_layer in self._choices:
+            if fits(data):
+                self._flow.receiver = layer = open_layer()
+                layer.datagram(direction, data, time, frame)
+                return
         self._otherwise.datagram(direction, data, time, frame)
         if self._looked_at >= _LOOKED_AT_LIMIT:
             self._flow.receiver = self._otherwise
-
-    def _take_over(self, layer: DatagramLayer, direction: int, data: bytes, time: int, frame: int) -> None:
-        self._flow.receiver = layer
-        layer.datagram(direction, data, time, frame)
 
     def close(self) -> None:
         self._otherwise.close()

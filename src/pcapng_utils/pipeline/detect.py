@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from pcapng_utils.http.detect import looks_like_http1, looks_like_http2_preface, may_be_http2_settings
 from pcapng_utils.layers import CLIENT, SERVER
+from pcapng_utils.net.dns import looks_like_dns_stream
 from pcapng_utils.tls.detect import looks_like_tls
 
 _TLS_HANDSHAKE: Final = 22
@@ -24,6 +25,7 @@ class Protocol(Enum):
     HTTP1 = "http1"
     HTTP2 = "http2"
     SOCKS = "socks"
+    DNS = "dns"
 
 
 class Verdict(NamedTuple):
@@ -50,6 +52,17 @@ def identify(data: bytes) -> Answer:
             return answer
         undecided = undecided or answer is MoreBytes.NEEDED
     return MoreBytes.NEEDED if undecided else None
+
+
+def identify_or_dns(data: bytes) -> Answer:
+    """The same where DNS is to be expected. Other protocols are told by more than the few bytes of a DNS header."""
+    answer = identify(data)
+    if isinstance(answer, Verdict):
+        return answer
+    looks = looks_like_dns_stream(data)
+    if looks:
+        return Verdict(Protocol.DNS, None)
+    return MoreBytes.NEEDED if looks is None else answer
 
 
 def _tls(data: bytes) -> Answer:

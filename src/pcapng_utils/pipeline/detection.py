@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from pcapng_utils.layers import SERVER, ByteLayer, SegmentLayer, Stamp, UnitLog
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.pipeline.adapters import Unread
-from pcapng_utils.pipeline.detect import MoreBytes, Protocol, Verdict, identify
+from pcapng_utils.pipeline.detect import Answer, MoreBytes, Protocol, Verdict, identify
 
 _HELD_LIMIT: Final = 1 << 16
 """Bytes that are held; as many again that were passed over."""
@@ -42,9 +42,10 @@ class Held(NamedTuple):
 class Detector(ABC):
     """What both detectors share: they differ in the kind of layer that takes over."""
 
-    __slots__ = ("_held", "_runs", "_starts")
+    __slots__ = ("_held", "_identify", "_runs", "_starts")
 
-    def __init__(self) -> None:
+    def __init__(self, probe: Callable[[bytes], Answer]) -> None:
+        self._identify = probe
         self._held: list[Held] = []
         self._starts = [b"", b""]
         """By direction, held bytes that may be the beginning of something."""
@@ -65,11 +66,11 @@ class Detector(ABC):
             self._starts[run.direction] = b""
             return
         start = self._starts[run.direction]
-        answer = identify(start + run.data)
+        answer = self._identify(start + run.data)
         if answer is None and start:
             self._pass_over(run.direction, but=run)
             start = b""
-            answer = identify(run.data)
+            answer = self._identify(run.data)
         if isinstance(answer, Verdict):
             self._settle(answer, run.direction)
             return
@@ -116,8 +117,14 @@ class SegmentDetector(Detector):
 
     __slots__ = ("_flow", "_open", "_units")
 
-    def __init__(self, flow: Flow, units: UnitLog, open_layer: Callable[[Protocol | None], SegmentLayer]) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        flow: Flow,
+        units: UnitLog,
+        open_layer: Callable[[Protocol | None], SegmentLayer],
+        probe: Callable[[bytes], Answer] = identify,
+    ) -> None:
+        super().__init__(probe)
         self._flow = flow
         self._units = units
         self._open = open_layer
@@ -162,7 +169,7 @@ class ByteDetector(Detector):
     __slots__ = ("_layer", "_open")
 
     def __init__(self, open_layer: Callable[[Protocol], ByteLayer]) -> None:
-        super().__init__()
+        super().__init__(identify)
         self._open = open_layer
         self._layer: ByteLayer | None = None
 
