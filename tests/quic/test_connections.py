@@ -248,6 +248,7 @@ def test_a_connection_is_followed_to_another_address() -> None:
         flow.datagram(one.direction, one.data, number, number + 1)
     flows[50000].close()
     assert not reader.streams[0].closed
+    assert reader.connections[0][1].first_version is None, "what the first flow's row tells is settled"
     flows[50001].close()
     [streams] = reader.streams
     assert streams.data == {(0, CLIENT): UP, (0, SERVER): DOWN}

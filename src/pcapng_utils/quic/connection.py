@@ -118,6 +118,7 @@ class QuicConnection:
         self._pending: list[_Waiting] = []
         self._handshake_moved = False
         self._bad_packets = 0
+        self._first_version: str | None = None
         self._flows = 0
         self._addresses: set[tuple[Endpoint, Endpoint]] = set()
 
@@ -133,10 +134,15 @@ class QuicConnection:
         self._addresses.add((client, server))
 
     def leave(self) -> None:
-        """A flow that carried the connection is closed; with the last one, the connection ends."""
+        """A flow that carried the connection is closed; with the last one, the connection ends.
+
+        What is told of a flow that is closed before is what is known by then."""
         self._flows -= 1
         if not self._flows:
             self.close()
+        elif not self.closed:
+            self._give_up_waiting()
+            self._settle()
 
     def turn(self) -> None:
         """Client and server are the other way round: what was counted of a connection that never began is turned."""
@@ -167,9 +173,9 @@ class QuicConnection:
 
     def begin(self, header: LongHeader) -> None:
         """The client's first Initial packet was found: its Destination Connection ID gives the Initial keys."""
+        self._first_version = header.version.name
         self._settle_on(header.version)
         self._keys.initial_ids = [header.destination]
-        self.quic.first_version = header.version.name
         self.quic.original_id = header.destination.hex()
 
     def retry(self, header: LongHeader, packet: bytes) -> None:
@@ -198,6 +204,7 @@ class QuicConnection:
     def _settle_on(self, version: Version) -> None:
         self.version = version
         self.quic.version = version.name
+        self.quic.first_version = None if self._first_version == version.name else self._first_version
         self._parse = parse_google_frames if version.google_frames else parse_frames
 
     def _forget(self) -> None:
@@ -395,9 +402,7 @@ class QuicConnection:
             return
         self.closed = True
         self._table.closed(self)
-        for one in self._pending:
-            self._count_unread(one.direction, one.header, one.stamp)
-        self._pending.clear()
+        self._give_up_waiting()
         self.handshake.close()
         self.streams.close()
         for known in self.ids:
@@ -406,11 +411,16 @@ class QuicConnection:
         for direction, keys in enumerate(self._keys.one_rtt):
             if keys is not None:
                 self.quic.key_updates[direction] = keys.updates
-        if self.quic.first_version == self.quic.version:
-            self.quic.first_version = None
         self._settle()
+        if self._bad_packets:
+            self._report(Problem("quic-bad-packets", _BAD_PACKETS, detail=f"{self._bad_packets} packets"))
         self._keys.one_rtt = [None, None]
         self._keys.forget()
+
+    def _give_up_waiting(self) -> None:
+        for one in self._pending:
+            self._count_unread(one.direction, one.header, one.stamp)
+        self._pending.clear()
 
     def _settle(self) -> None:
         tls = self.tls
@@ -419,8 +429,6 @@ class QuicConnection:
                 tls.decrypted[direction] = not tls.unread[direction]
         if any(self.quic.unread):
             tls.reason = self._why_unread()
-        if self._bad_packets:
-            self._report(Problem("quic-bad-packets", _BAD_PACKETS, detail=f"{self._bad_packets} packets"))
 
     def _why_unread(self) -> str:
         if self.begun and self.handshake.client_random is not None:
