@@ -77,10 +77,16 @@ def keylog(client: ssl.SSLContext) -> bytes:
 class Talk:
     """A conversation between two TLS ends."""
 
-    def __init__(self, client: ssl.SSLContext, server: ssl.SSLContext, session: ssl.SSLSession | None = None) -> None:
+    def __init__(
+        self,
+        client: ssl.SSLContext,
+        server: ssl.SSLContext,
+        session: ssl.SSLSession | None = None,
+        host: str = "lab.test",
+    ) -> None:
         self._bios = [(ssl.MemoryBIO(), ssl.MemoryBIO()) for _ in range(2)]
         self.ends = [
-            client.wrap_bio(*self._bios[CLIENT], server_hostname="lab.test", session=session),
+            client.wrap_bio(*self._bios[CLIENT], server_hostname=host, session=session),
             server.wrap_bio(*self._bios[SERVER], server_side=True),
         ]
         self.flights: list[Flight] = []

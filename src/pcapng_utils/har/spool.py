@@ -51,7 +51,10 @@ class StoredConnection(msgspec.Struct, array_like=True):
     community_id: str
     transport: str
     sni: str | None
+    """The name that the client gave the server (SNI)."""
     fields: bytes
+    inner_names: tuple[str, ...] = ()
+    """The same of servers behind tunnels in the connection."""
 
 
 class Index(msgspec.Struct):

@@ -31,7 +31,9 @@ from pcapng_utils.net.shards import WHOLE, Shard
 from pcapng_utils.pipeline.conversation import Conversation, Services
 from pcapng_utils.pipeline.lookups import dns_row, lookup_of
 from pcapng_utils.pipeline.memory import DEFAULT, Budget
+from pcapng_utils.pipeline.secured import Secured, SecuredConnections
 from pcapng_utils.tls.dtls import DTLS
+from pcapng_utils.tls.facts import TlsFacts
 from pcapng_utils.tls.keylog import IN_CAPTURE, SecretStore
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ _LARGEST_DNS_MESSAGE: Final = 65_535
 
 _TOO_MANY_UNITS: Final = (
     "a connection has more records or segments than are told apart: which code sent the later ones is not known"
+)
+
+_TOO_MANY_SECURED: Final = (
+    "a connection carries more TLS or QUIC connections than are told apart: some are counted together"
 )
 
 _UNDECRYPTED: Final = "what a connection carries could not be decrypted, or not all of it"
@@ -182,18 +188,18 @@ class Dissection:
             self._router = QuicRouter(self._secrets, self._limits.quic)
         return self._router
 
-    def _emit(self, exchange: Exchange, conversation: Conversation) -> None:
+    def _emit(self, exchange: Exchange, conversation: Conversation, tls: TlsFacts | None) -> None:
         try:
-            self._add(exchange, conversation)
+            self._add(exchange, conversation, tls)
         except Exception as error:
             conversation.report(fault(error, "an exchange was left out", _frame_of(exchange)))
         finally:
             self._memory.kept -= exchange.kept
 
-    def _add(self, exchange: Exchange, conversation: Conversation) -> None:
+    def _add(self, exchange: Exchange, conversation: Conversation, tls: TlsFacts | None) -> None:
         conversation.exchanges += 1
         self._look_for_dns(exchange, conversation)
-        entry, problems = self._builder.build(exchange, conversation.flow, conversation.tls)
+        entry, problems = self._builder.build(exchange, conversation.flow, tls)
         for text in problems:
             conversation.report(Problem("body-not-decoded", text, frame=_frame_of(exchange)))
         for enrich in self.enrichers:
@@ -235,20 +241,27 @@ class Dissection:
         conversation = self._conversations.pop(flow.id, None)
         if conversation is not None and conversation.units.full:
             conversation.report(Problem("units-limit", _TOO_MANY_UNITS, frame=flow.last_frame))
-        tls = conversation.tls if conversation else None
         application = conversation.application if conversation else ""
-        quic = conversation.quic if conversation else None
+        secured = conversation.secured if conversation else SecuredConnections()
+        tls, quic = secured.whole()
         fields = connection_fields(flow, tls, quic, application)
         if flow.transport == "tcp" or quic is not None or application == DTLS:
             self.counts.connections[decryption_state(flow, tls, application, quic)[0]] += 1
-        if tls is not None and tls.sni:
-            self._names.learn(flow.server.ip, tls.sni, flow.first, flow.client.ip)
-        if tls is not None and any(tls.unread):
-            error = fields["_tlsError"] = tls_error(flow, tls)
-            kind, units = ("tls", "records") if quic is None else ("quic", "packets")
-            detail = f"{sum(tls.unread)} {units}: {error['cause']}"
+        own_names, inner_names = secured.names()
+        for time, name in own_names:
+            self._names.learn(flow.server.ip, name, time or flow.first, flow.client.ip)
+        errors = [self._undecrypted(flow, one) for one in secured if any(one.tls.unread)]
+        if errors:
+            fields["_tlsErrors"] = errors
+        if secured.folded:
             self._problems.add(
-                Problem(f"{kind}-undecrypted", _UNDECRYPTED, flow.first_frame, detail, connection=flow.id)
+                Problem(
+                    "secured-limit",
+                    _TOO_MANY_SECURED,
+                    flow.first_frame,
+                    f"{secured.folded} of them",
+                    connection=flow.id,
+                )
             )
         self._sink.append_connection(
             flow.first_frame,
@@ -259,12 +272,21 @@ class Dissection:
                 first=flow.first,
                 community_id=flow.community_id,
                 transport=flow.transport,
-                sni=tls.sni if tls else None,
+                sni=own_names[0][1] if own_names else None,
                 fields=encode_fields(fields),
+                inner_names=inner_names,
             ),
         )
         if conversation is not None and self.watch_end is not None:
             self.watch_end(conversation)
+
+    def _undecrypted(self, flow: Flow, secured: Secured) -> dict[str, Any]:
+        """Report a TLS or QUIC connection that was not, or not wholly, decrypted; its row of `_tlsErrors`."""
+        error = tls_error(flow, secured.tls)
+        kind, units = ("tls", "records") if secured.quic is None else ("quic", "packets")
+        detail = f"{sum(secured.tls.unread)} {units}: {error['cause']}"
+        self._problems.add(Problem(f"{kind}-undecrypted", _UNDECRYPTED, flow.first_frame, detail, connection=flow.id))
+        return error
 
 
 def _dns_body(message: Message | None) -> bytes | None:

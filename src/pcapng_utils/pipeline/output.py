@@ -72,7 +72,7 @@ class Output:
         counts = self._spool.exchange_counts()
         for stored in self._spool.connections():
             fields = msgspec.json.decode(stored.fields)
-            fields.pop("_tlsError", None)
+            fields.pop("_tlsErrors", None)
             late = self._annotate_connection(stored.id)
             if not self._admits_connection(stored, fields, late):
                 continue
@@ -112,7 +112,12 @@ class Output:
         return self._options.filters.admits(stored.timeline.begin, {stored.url_host, stored.server.ip}, processes)
 
     def _admits_connection(self, stored: StoredConnection, fields: dict[str, Any], late: dict[str, Any]) -> bool:
-        hosts = {stored.server.ip, stored.sni or "", self._named_end(stored.server, stored)["host"]}
+        hosts = {
+            stored.server.ip,
+            stored.sni or "",
+            *stored.inner_names,
+            self._named_end(stored.server, stored)["host"],
+        }
         processes = set(fields.get("processes") or ())
         trace = late.get("_stacktrace")
         if trace and trace.get("process"):
@@ -127,9 +132,7 @@ class Output:
 
     def _tls_errors(self) -> Iterator[dict[str, Any]]:
         for stored in self._spool.connections():
-            error = msgspec.json.decode(stored.fields).get("_tlsError")
-            if error is not None:
-                yield error
+            yield from msgspec.json.decode(stored.fields).get("_tlsErrors", ())
 
 
 def add_names(names: Names, stored: StoredEntry, late: Annotations) -> None:

@@ -1,0 +1,65 @@
+"""Rows of QUIC: several connections between two sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from aioquic.h3.connection import H3Connection
+
+from pcapng_utils.layers import CLIENT, SERVER
+from tests.net.wire import udp
+from tests.quic.pairs import Pair
+from tests.whole.converting import converted, urls
+
+UNKNOWN = "no secret for this client random"
+FIELDS = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"quic.example"), (b":path", b"/")]
+
+
+class Talk:
+    """HTTP/3 between aioquic's client and server."""
+
+    def __init__(self, name: str = "quic.example") -> None:
+        self.pair = Pair(server_name=name).run()
+        assert self.pair.server is not None
+        self.ends = H3Connection(self.pair.client), H3Connection(self.pair.server)
+        self.pair.run()
+        self.stream = 0
+
+    def get(self) -> Talk:
+        self.ends[CLIENT].send_headers(self.stream, FIELDS, end_stream=True)
+        self.pair.run()
+        self.ends[SERVER].send_headers(self.stream, [(b":status", b"204")], end_stream=True)
+        self.pair.run()
+        self.stream += 4
+        return self
+
+    @property
+    def keylog(self) -> bytes:
+        return self.pair.keylog.getvalue().encode()
+
+    def packets(self) -> Iterator[bytes]:
+        return (udp(one.direction, one.data, (one.client_port, 443)) for one in self.pair.sent)
+
+
+def test_of_several_connections_between_two_sockets_none_is_forgotten(tmp_path: Path) -> None:
+    talks = [Talk(f"{name}.example").get() for name in ("a", "b", "c")]
+    packets = [packet for talk in talks for packet in talk.packets()]
+    (whole,) = converted(tmp_path, packets, b"".join(talk.keylog for talk in talks))["_connections"]
+    assert (whole["decrypted"], whole["tls"]["sni"]) == ("yes", "a.example")
+    for known in range(3):
+        log = converted(tmp_path, packets, talks[known].keylog)
+        (row,) = log["_connections"]
+        unread = [f"{name}.example" for number, name in enumerate("abc") if number != known]
+        assert len(urls(log)) == 1
+        assert (row["decrypted"], row["reason"], row["application"]) == ("partly", UNKNOWN, "HTTP/3")
+        assert [error["hostname"] for error in log["_tlsErrors"]] == unread
+        assert [(problem["kind"], problem["count"]) for problem in log["_problems"]] == [("quic-undecrypted", 2)]
+        for one, other in (("recordsRead", "recordsUnread"), ("packetsRead", "packetsUnread")):
+            facts, all_of = (row["tls"], whole["tls"]) if one == "recordsRead" else (row["quic"], whole["quic"])
+            assert {side: facts[one][side] + facts[other][side] for side in facts[one]} == all_of[one]
+            assert min(facts[other].values()) > 0
+        assert (row["tls"]["sni"], row["quic"]["originalConnectionId"]) == (
+            "a.example",
+            whole["quic"]["originalConnectionId"],
+        )
