@@ -253,7 +253,9 @@ def test_a_connection_is_followed_to_another_address() -> None:
     [streams] = reader.streams
     assert streams.data == {(0, CLIENT): UP, (0, SERVER): DOWN}
     assert streams.closed == 1
-    [(_, quic)] = reader.connections
+    [(tls, quic), (again, moved)] = reader.connections
+    assert again is tls
+    assert moved is quic
     [(_, client, server)] = quic.migrations
     assert (client.port, server.port) == (50001, 443)
 

@@ -1,9 +1,10 @@
-"""Rows of QUIC: several connections between two sockets."""
+"""Rows of QUIC: several connections between two sockets, and one connection over several pairs of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from aioquic.h3.connection import H3Connection
 
@@ -32,6 +33,14 @@ class Talk:
         self.ends[SERVER].send_headers(self.stream, [(b":status", b"204")], end_stream=True)
         self.pair.run()
         self.stream += 4
+        return self
+
+    def move(self, *, known: bool = True) -> Talk:
+        """`known`: the client knows that it moves, and takes another connection ID (RFC 9000, section 9.5), which only
+        those with the secrets can follow."""
+        self.pair.client_port += 1
+        if known:
+            self.pair.client.change_connection_id()
         return self
 
     @property
@@ -63,3 +72,28 @@ def test_of_several_connections_between_two_sockets_none_is_forgotten(tmp_path: 
             "a.example",
             whole["quic"]["originalConnectionId"],
         )
+
+
+def moved(*, known: bool, folder: Path) -> dict[str, Any]:
+    talk = Talk().get().move(known=known).get().get()
+    return converted(folder, talk.packets(), talk.keylog if known else b"")
+
+
+def test_the_row_of_a_path_that_a_connection_moved_to_tells_of_the_connection(tmp_path: Path) -> None:
+    log = moved(known=True, folder=tmp_path)
+    first, second = log["_connections"]
+    assert len(urls(log)) == 3
+    for row in (first, second):
+        assert (row["application"], row["decrypted"], row["reason"]) == ("HTTP/3", "yes", "")
+        assert row["tls"]["sni"] == "quic.example"
+        assert row["server"]["host"] == "quic.example"
+        assert row["quic"]["firstVersion"] is None
+    assert second["quic"] == first["quic"]
+    assert [step["client"][1] for step in second["quic"]["migrations"]] == [50001]
+
+
+def test_both_paths_of_a_connection_that_was_not_read_say_why(tmp_path: Path) -> None:
+    log = moved(known=False, folder=tmp_path)
+    assert [(row["decrypted"], row["reason"]) for row in log["_connections"]] == [("no", UNKNOWN)] * 2
+    told = [error["_connection"] for error in log["_tlsErrors"]]
+    assert told == [row["id"] for row in log["_connections"]] == [row["connection"] for row in log["_problems"]]

@@ -18,7 +18,7 @@ from pcapng_utils.layers import DatagramLayer, Problem, Report, SegmentLayer, St
 from pcapng_utils.net.dns import TRANSPORTS, DnsExchange, DnsReader
 from pcapng_utils.net.dns_message import looks_like_dns
 from pcapng_utils.net.flow import Flow
-from pcapng_utils.pipeline.above import LayersAbove
+from pcapng_utils.pipeline.above import LayersAbove, application_over_quic
 from pcapng_utils.pipeline.adapters import Opaque, SegmentAdapter
 from pcapng_utils.pipeline.datagrams import Choice, CountedDatagrams, DatagramDetector, OpaqueDatagrams
 from pcapng_utils.pipeline.detect import Protocol, identify, identify_or_dns
@@ -124,4 +124,7 @@ class Conversation:
         return LayersAbove(self, tls).streams(tls)
 
     def _carries_quic(self, tls: TlsFacts, quic: QuicFacts) -> None:
+        """A QUIC connection began here, or came here from another flow, which goes on being told what it carries."""
         self.secured.add(tls, quic)
+        if any(tls.read) and not self.application:
+            self.application = application_over_quic(tls)

@@ -27,15 +27,15 @@ from pcapng_utils.quic.router import QuicRouter
 from pcapng_utils.quic.versions import VERSION_NEGOTIATION, PacketType, candidates, version_name
 from pcapng_utils.tls.facts import TlsFacts
 
-Began = Callable[[TlsFacts, QuicFacts], None]
-"""Told of each connection as it begins, or as its first packet is seen in the middle; both are filled in later on and
-settled when the last flow that carries the connection closes."""
+Carries = Callable[[TlsFacts, QuicFacts], None]
+"""Told of each connection that the flow carries, as its first packet is seen: as it begins, in its middle, or as it
+comes from another flow. Both are filled in later on, and settled when the last flow that carries it closes."""
 
 
 class QuicFlow:
     """The QUIC datagrams between two sockets (a `DatagramLayer`)."""
 
-    __slots__ = ("_began", "_current", "_flow", "_open", "_open_streams", "_report", "_router", "_units")
+    __slots__ = ("_carries", "_current", "_flow", "_open", "_open_streams", "_report", "_router", "_units")
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class QuicFlow:
         units: UnitLog,
         report: Report,
         open_streams: OpenStreams,
-        began: Began,
+        carries: Carries,
     ) -> None:
         """`units` takes the datagrams of the connections that begin on this flow, whatever flow carries them later."""
         self._router = router
@@ -52,7 +52,7 @@ class QuicFlow:
         self._units = units
         self._report = report
         self._open_streams = open_streams
-        self._began = began
+        self._carries = carries
         self._current: QuicConnection | None = None
         self._open: dict[QuicConnection, None] = {}
 
@@ -192,7 +192,6 @@ class QuicFlow:
         connection.last = time
         router.opened(connection)
         self._carry(connection, time)
-        self._began(connection.tls, connection.quic)
         return connection
 
     def _carry(self, connection: QuicConnection, time: int) -> None:
@@ -202,6 +201,7 @@ class QuicFlow:
             return
         self._open[connection] = None
         connection.join(self._flow.client, self._flow.server, time)
+        self._carries(connection.tls, connection.quic)
         if len(self._open) > self._router.limits.connections_per_flow:
             self._leave(next(iter(self._open)))
 
