@@ -85,6 +85,7 @@ def test_nothing_is_called_dns_where_no_message_of_dns_was_read(tmp_path: Path, 
     log = converted(tmp_path, [udp(side, said[2:], PORTS) for side in (CLIENT, SERVER)])
     assert told(log) == ("", "no", "not TLS, and no known protocol")
     assert log["_connections"][0]["service"] == "DNS"
+    assert [(row["kind"], row["count"]) for row in log["_problems"]] == [("dns-bad-message", 2)]
 
 
 def test_dns_behind_datagrams_that_are_none(tmp_path: Path) -> None:

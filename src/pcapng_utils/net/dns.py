@@ -101,8 +101,7 @@ class DnsReader:
         try:
             message = parse(data)
         except BadMessageError:
-            text = "A DNS message could not be read"
-            self._report(Problem("dns-bad-message", text, frame, f"{len(data)} bytes", len(data), self._flow.id))
+            self.refuse(data, frame)
             return
         ends = self._flow.client.ip, self._flow.server.ip
         sender, receiver = ends[direction], ends[1 - direction]
@@ -113,6 +112,11 @@ class DnsReader:
             self._waiting.setdefault(key, _Query(sender, receiver, time, frame))
             if len(self._waiting) > self.MAX_WAITING:
                 self._give_up()
+
+    def refuse(self, data: bytes, frame: int) -> None:
+        """Report that a message was expected, and these bytes are none."""
+        text = "A DNS message could not be read"
+        self._report(Problem("dns-bad-message", text, frame, f"{len(data)} bytes", len(data), self._flow.id))
 
     def close(self) -> None:
         """Hand on the questions that were never answered."""

@@ -80,9 +80,11 @@ class Conversation:
             (self.services.quic_knows, self._open_quic),
             (looks_like_dtls, self._open_dtls),
         ]
-        if not TRANSPORTS.keys().isdisjoint((self.flow.client.port, self.flow.server.port)):
-            choices.insert(0, (looks_like_dns, self._open_dns))
-        return DatagramDetector(self.flow, choices, OpaqueDatagrams(self.units))
+        if TRANSPORTS.keys().isdisjoint((self.flow.client.port, self.flow.server.port)):
+            return DatagramDetector(self.flow, choices, OpaqueDatagrams(self.units))
+        reader = DnsReader(self.flow, self.services.on_dns, self.report)
+        choices.insert(0, (looks_like_dns, lambda: self._open_dns(reader)))
+        return DatagramDetector(self.flow, choices, OpaqueDatagrams(self.units, reader.refuse))
 
     def report(self, problem: Problem) -> None:
         self.services.report(replace(problem, connection=self.flow.id))
@@ -106,9 +108,9 @@ class Conversation:
         self._adapter = SegmentAdapter(layers.byte_layer(protocol), self.units)
         return self._adapter
 
-    def _open_dns(self) -> DatagramLayer:
+    def _open_dns(self, reader: DnsReader) -> DatagramLayer:
         self.application = "DNS"
-        return CountedDatagrams(DnsReader(self.flow, self.services.on_dns, self.report), self.units)
+        return CountedDatagrams(reader, self.units)
 
     def _open_dtls(self) -> DatagramLayer:
         self.application = DTLS

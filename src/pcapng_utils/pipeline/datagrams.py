@@ -14,13 +14,17 @@ _LOOKED_AT_LIMIT: Final = 16
 class OpaqueDatagrams:
     """A DatagramLayer for what nobody here reads: datagrams are counted as units."""
 
-    __slots__ = ("_units",)
+    __slots__ = ("_refuse", "_units")
 
-    def __init__(self, units: UnitLog) -> None:
+    def __init__(self, units: UnitLog, refuse: Callable[[bytes, int], None] | None = None) -> None:
+        """`refuse`: told of each datagram and its frame, where it should have been something that is read."""
         self._units = units
+        self._refuse = refuse
 
     def datagram(self, direction: int, data: bytes, time: int, frame: int) -> None:
         self._units.add(direction, time, frame, len(data))
+        if self._refuse is not None:
+            self._refuse(data, frame)
 
     def close(self) -> None:
         pass
