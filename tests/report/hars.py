@@ -193,7 +193,9 @@ def everything(rounds: int = 24) -> Json:
 def _problems() -> list[Json]:
     gap = {"kind": "tcp-gap", "message": "bytes of the stream were not captured", "connection": "23"}
     lines = {"kind": "keylog-bad-line", "message": "lines of sslkeylog.txt are no lines of a key log"}
+    cut = {"kind": "capture-truncated", "message": "The capture was cut short in the middle of a packet; all before it"}
     return [
+        {**cut, "connection": None, "frame": 900, "count": 1, "lostBytes": 15},
         {**gap, "frame": 311, "lastFrame": 390, "count": 3, "lostBytes": 4380},
         {**lines, "connection": None, "frame": None, "count": 1, "detail": "2 lines"},
     ]

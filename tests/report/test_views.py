@@ -110,7 +110,9 @@ class TestOverview:
 
     def test_dragging_over_the_time_line_looks_closer(self, opened: Open) -> None:
         page = opened()
-        box = page.locator(".timeline svg").bounding_box()
+        timeline = page.locator(".timeline svg")
+        timeline.scroll_into_view_if_needed()
+        box = timeline.bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + 300, box["y"] + 20)
         page.mouse.down()
@@ -132,6 +134,11 @@ class TestOverview:
         expect(row).to_contain_text("no secret for this client random")
         row.get_by_role("link").click()
         expect(page.locator(".count")).to_have_text("2 of 9 connections")
+
+    def test_the_numbers_say_what_they_do_not_cover(self, opened: Open) -> None:
+        notice = opened().locator(".tiles + .notice")
+        expect(notice).to_contain_text("4 of 9 connections could not be read, or only in part")
+        expect(notice).to_contain_text("The capture was cut short in the middle of a packet")
 
 
 class TestExchanges:

@@ -79,6 +79,11 @@ export function makeReport(index: Index): Report {
   };
 }
 
+/** Whether a connection was not read, or only in part. */
+export function isUnread(connection: ConnectionRow): boolean {
+  return connection.decrypted === "no" || connection.decrypted === "partly";
+}
+
 /** Colours are given to the busiest senders; the others share one. */
 export const COLOURS = 8;
 

@@ -69,6 +69,8 @@ export interface Index {
   device: Record<string, string>;
   systemPrefixes: string[];
   leftOut: { bodies: number; bytes: number; exchanges: number };
+  /** What was wrong with the capture itself, a sentence each. */
+  lost: string[];
   rows: Row[];
   connections: ConnectionRow[];
   findings: Finding[];

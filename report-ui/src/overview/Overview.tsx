@@ -1,6 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { passes } from "../data/filter";
-import type { Report } from "../data/report";
+import { isUnread, type Report } from "../data/report";
 import { hrefOf } from "../data/route";
 import { bytes, count, duration, moment, oneLine, percent, plural } from "../format/text";
 import { CopyButton, Data, Facts, Section } from "../ui/basics";
@@ -16,6 +16,7 @@ export function Overview({ report }: { report: Report }) {
       <Heading report={report} />
       {(leftOut.bodies > 0 || leftOut.exchanges > 0) && <LeftOut report={report} />}
       <Numbers report={report} />
+      <NotRead report={report} />
       <Flows report={report} />
       <Timeline report={report} />
       <Findings report={report} />
@@ -55,6 +56,26 @@ function LeftOut({ report }: { report: Report }) {
       {bodies > 0 &&
         ` ${plural(bodies, "body", "bodies")} of ${bytes(size)} ${bodies === 1 ? "was" : "were"} left out.`}
       {exchanges > 0 && ` The details of ${plural(exchanges, "exchange")} were left out.`} They are in the HAR file.
+    </p>
+  );
+}
+
+/** What the numbers, and all that follows, do not cover. */
+function NotRead({ report }: { report: Report }) {
+  const { connections, index } = report;
+  const unread = connections.filter(isUnread).length;
+  if (!unread && !index.lost.length) return null;
+  return (
+    <p class="notice">
+      {unread > 0 && (
+        <>
+          <a href={hrefOf({ view: "connections" })}>
+            {count(unread)} of {plural(connections.length, "connection")}
+          </a>{" "}
+          could not be read, or only in part: what they carried is not in these numbers.{" "}
+        </>
+      )}
+      {index.lost.map(oneLine).join(" ")}
     </p>
   );
 }
@@ -110,9 +131,7 @@ function tilesOf(report: Report): Tile[] {
     decrypted += (exchange.decrypted & 1) + (exchange.decrypted >> 1);
   }
   const hosts = new Set(exchanges.map((exchange) => exchange.host)).size;
-  const unread = connections.filter(
-    (connection) => connection.decrypted === "no" || connection.decrypted === "partly",
-  ).length;
+  const unread = connections.filter(isUnread).length;
   const found = exchanges.filter((exchange) => exchange.findings.length).length;
   const tiles: (Tile | false)[] = [
     {

@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import type { Report } from "../data/report";
+import { isUnread, type Report } from "../data/report";
 import { go, hrefOf } from "../data/route";
 import type { ConnectionRow } from "../data/types";
 import { bytes, count, oneLine, plural } from "../format/text";
@@ -81,7 +81,7 @@ export function Unread({ report }: { report: Report }) {
 function groupsOf(connections: ConnectionRow[]): Group[] {
   const groups = new Map<string, Group>();
   for (const connection of connections) {
-    if (connection.decrypted !== "no" && connection.decrypted !== "partly") continue;
+    if (!isUnread(connection)) continue;
     const { host, reason, application } = connection;
     const key = `${host}\n${reason}\n${application}`;
     let group = groups.get(key);

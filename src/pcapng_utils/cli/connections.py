@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +45,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def connections(arguments: argparse.Namespace) -> int:
-    rows = [row for row in _read(arguments) if _wanted(row, arguments)]
+    from pcapng_utils.cli.unread import say
+
+    rows, lost = _read(arguments)
+    rows = [row for row in rows if _wanted(row, arguments)]
     rows.sort(key=_ORDERS[arguments.sort])
     if arguments.json:
         import msgspec
@@ -60,21 +62,25 @@ def connections(arguments: argparse.Namespace) -> int:
         from pcapng_utils.cli.terminal import table
 
         print(table(_COLUMNS, map(_cells, rows), right=_NUMBERS))  # noqa: T201
+    say("connections", lost)
     return 0
 
 
-def _read(arguments: argparse.Namespace) -> Iterable[dict[str, Any]]:
+def _read(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
+    """The connections, and what was wrong with the capture itself."""
+    from pcapng_utils.har.problems import lost_packets
+
     if arguments.input.suffix == ".har":
         from pcapng_utils.har.reading import read_har
 
-        rows: list[dict[str, Any]] = read_har(arguments.input)["log"].get("_connections", [])
-        return rows
+        log = read_har(arguments.input)["log"]
+        return log.get("_connections") or [], lost_packets(log.get("_problems") or ())
     from pcapng_utils.pipeline.convert import Conversion
 
     capture, options = reading_options(arguments)
     with Conversion(capture, options) as conversion:
         conversion.read()
-        return list(conversion.connections())
+        return list(conversion.connections()), lost_packets(conversion.problems.rows())
 
 
 def _wanted(row: dict[str, Any], arguments: argparse.Namespace) -> bool:

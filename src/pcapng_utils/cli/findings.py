@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pcapng_utils.cli.convert import (
     add_examination_options,
@@ -16,6 +16,9 @@ from pcapng_utils.cli.convert import (
     examination_options,
     reading_options,
 )
+
+if TYPE_CHECKING:
+    from pcapng_utils.cli.unread import Unread
 
 FOUND: Final = 3
 """Exit code when something was found."""
@@ -43,7 +46,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def findings(arguments: argparse.Namespace) -> int:
-    rows = list(_findings(arguments))
+    from pcapng_utils.cli.unread import say
+
+    rows, unread = _findings(arguments)
     if arguments.json:
         import msgspec
 
@@ -52,16 +57,19 @@ def findings(arguments: argparse.Namespace) -> int:
         print(_by_exchange(rows) if arguments.all else _grouped(rows))  # noqa: T201
     else:
         print("Nothing was found.")  # noqa: T201
+    say("findings", unread.sentences())
     return FOUND if rows else 0
 
 
-def _findings(arguments: argparse.Namespace) -> Iterable[Row]:
+def _findings(arguments: argparse.Namespace) -> tuple[list[Row], Unread]:
+    """What was found, and what could not be searched."""
     from pcapng_utils.har.reading import is_har
 
     return _of_har(arguments) if is_har(arguments.input) else _of_capture(arguments)
 
 
-def _of_capture(arguments: argparse.Namespace) -> Iterator[Row]:
+def _of_capture(arguments: argparse.Namespace) -> tuple[list[Row], Unread]:
+    from pcapng_utils.cli.unread import Unread
     from pcapng_utils.pipeline.convert import Conversion
 
     capture, options = reading_options(arguments)
@@ -69,11 +77,13 @@ def _of_capture(arguments: argparse.Namespace) -> Iterator[Row]:
         if not conversion.looks_for_something:
             raise _nothing_to_look_for()
         conversion.read()
-        yield from conversion.findings()
+        rows = list(conversion.findings())
+        return rows, Unread.of(conversion.connections(), conversion.problems.rows())
 
 
-def _of_har(arguments: argparse.Namespace) -> Iterator[Row]:
+def _of_har(arguments: argparse.Namespace) -> tuple[list[Row], Unread]:
     """Findings in a HAR; those it has already, where nothing is named to look for."""
+    from pcapng_utils.cli.unread import Unread
     from pcapng_utils.experiment import Experiment
     from pcapng_utils.har.reading import check_entry
     from pcapng_utils.pipeline.examining import examination_of
@@ -84,16 +94,15 @@ def _of_har(arguments: argparse.Namespace) -> Iterator[Row]:
     asked = Options(device=beside.device, ad_ids=beside.ad_ids, **examination_options(arguments))
     examination = examination_of(asked, arguments.input)
     with open_har(arguments.input) as har:
-        known = list(har.findings)
+        rows = list(har.findings)
         if examination.finders:
             for number, entry in enumerate(har.entries):
                 check_entry(number, entry)
                 examination.entry(number, entry)
-            yield from examination.findings()
-        elif known:
-            yield from known
-        else:
+            rows = list(examination.findings())
+        elif not rows:
             raise _nothing_to_look_for()
+        return rows, Unread.of(har.connections, har.problems)
 
 
 def _nothing_to_look_for() -> Exception:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from msgspec import Struct
@@ -13,6 +13,9 @@ from pcapng_utils.layers import Problem
 #: Rows that are kept; what comes later is counted by its kind alone.
 _ROWS_LIMIT: Final = 20_000
 
+
+#: What says that packets of the capture were not read, or are not in it.
+_PACKETS_LOST: Final = frozenset({"capture-truncated", "capture-corrupted", "pcap-bad-record", "pcapng-bad-block"})
 
 _MORE: Final = "There are more problems of this kind than are told apart, of one connection or several."
 
@@ -38,6 +41,15 @@ class _Row(Struct):
         if self.count > 1 and self.last_frame is not None:
             row["lastFrame"] = self.last_frame
         return row
+
+
+def lost_packets(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Of `log._problems`, the sentences which say that the capture itself was not read whole."""
+    return [
+        row["message"]
+        for row in rows
+        if row.get("kind") in _PACKETS_LOST or (row.get("kind") == "internal-error" and row.get("connection") is None)
+    ]
 
 
 class ProblemLog:

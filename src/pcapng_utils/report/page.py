@@ -19,6 +19,7 @@ import msgspec
 from pcapng_utils import __version__
 from pcapng_utils.attribution.sites import SYSTEM_PREFIXES
 from pcapng_utils.errors import InputError
+from pcapng_utils.har.problems import lost_packets
 from pcapng_utils.report.blocks import Block, BlockSpool, block_element
 from pcapng_utils.report.bodies import move_large_bodies
 from pcapng_utils.report.rows import ConnectionRow, Row, connection_row, exchange_row
@@ -73,6 +74,8 @@ class _Page:
         self._rows: list[Row] = []
         self._connections: list[ConnectionRow] = []
         self._findings: list[Json] = []
+        self._lost: list[str] = []
+        """What was wrong with the capture itself."""
         self._chunks: list[Block] = []
         self._exchange_chunks = 0
         self._bodies: list[Block] = []
@@ -99,7 +102,9 @@ class _Page:
             self._keep_chunk(chunks.add(connection))
         self._keep_chunk(chunks.cut())
         self._findings = list(har.findings)
-        for name, rows in (("problems", har.problems), ("dns", har.dns)):
+        problems = list(har.problems)
+        self._lost = lost_packets(problems)
+        for name, rows in (("problems", problems), ("dns", har.dns)):
             self._lists.append(self._spool.add(name, _encode(list(rows))))
 
     def _keep_chunk(self, items: bytes | None) -> None:
@@ -133,6 +138,7 @@ class _Page:
                 "device": har.device,
                 "systemPrefixes": self._prefixes,
                 "leftOut": left_out._asdict(),
+                "lost": self._lost,
                 "rows": self._rows,
                 "connections": self._connections,
                 "findings": self._findings,
