@@ -59,12 +59,19 @@ class Check(msgspec.Struct, frozen=True):
 def has_evidence(folder: Path) -> bool:
     """Whether there is anything in the folder that says what its files should be."""
     try:
-        return any(_is_evidence(path.name) for path in folder.iterdir())
+        return any(says_what_files_were(path.name) for path in folder.iterdir())
     except OSError:
         return False
 
 
-def _is_evidence(name: str) -> bool:
+def is_evidence(path: Path) -> bool:
+    """Whether a file says what others were, helps to, or is one of which that was said."""
+    said = any(path.with_name(path.name + suffix).exists() for suffix in (_METADATA, _TIMESTAMP))
+    return said or says_what_files_were(path.name) or path.match(_ROOTS)
+
+
+def says_what_files_were(name: str) -> bool:
+    """Whether a file of this name holds digests or a time stamp of others."""
     return name == _LIST or name.endswith((_METADATA, _TIMESTAMP))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
-from pcapng_utils.errors import InputError
-from pcapng_utils.evidence import has_evidence
+from pcapng_utils.errors import InputError, UsageError
+from pcapng_utils.evidence import has_evidence, is_evidence
 
 CAPTURE: Final = "traffic.pcap"
 KEYLOG: Final = "sslkeylog.txt"
@@ -17,6 +18,12 @@ CIPHER_LOG: Final = "aes_info.json"
 METADATA: Final = "experiment.json"
 DEVICE: Final = "device.json"
 ADVERTISING_IDS: Final = "ad_ids.txt"
+_ALL: Final = frozenset(
+    {
+        *(CAPTURE, KEYLOG, SOCKET_TRACE, CIPHER_LOG, METADATA, DEVICE, ADVERTISING_IDS),
+        *("dynamic_hook.json", "screen.mp4"),
+    }
+)
 
 _PLAIN: Final = (".pcap", ".pcapng", ".cap")
 _COMPRESSED: Final = tuple(plain + compression for plain in _PLAIN for compression in (".gz", ".zst", ".lz4"))
@@ -29,6 +36,17 @@ def renamed(source: Path, suffix: str) -> Path:
     """
     inner = source.with_suffix("") if source.name.lower().endswith(_COMPRESSED) else source
     return inner.with_suffix(suffix)
+
+
+def spare_inputs(output: Path, read: Iterable[Path]) -> None:
+    """Raise UsageError if what is written to `output` would take the place of a file of `read` or of an experiment."""
+    if not output.is_file():
+        return
+    for path in read:
+        if path.exists() and output.samefile(path):
+            raise UsageError(f"{output} is read: -o names another file to write.")
+    if output.name in _ALL or is_evidence(output):
+        raise UsageError(f"{output} is one of an experiment's files, which are not replaced: -o names another.")
 
 
 class Experiment(Struct, frozen=True):

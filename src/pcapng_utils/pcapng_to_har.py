@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from pcapng_utils.errors import UsageError
-from pcapng_utils.experiment import Experiment
+from pcapng_utils.experiment import Experiment, spare_inputs
 from pcapng_utils.har.whole import whole_or_nothing
 from pcapng_utils.pipeline.convert import Conversion
 from pcapng_utils.pipeline.options import Options
@@ -39,7 +39,8 @@ def pcapng_to_har(
     with them the whole HAR is held in memory.
 
     Raises FileExistsError if the output exists and is not to be overwritten, InputError if an input cannot be used,
-    UsageError for `output_raw_tshark`, OSError if the output cannot be written.
+    UsageError for `output_raw_tshark` and for an output that is read or is
+    an experiment's, OSError if the output cannot be written.
     """
     if output_raw_tshark:
         raise UsageError("output_raw_tshark: no tshark is run, so there is no output of it.")
@@ -57,6 +58,7 @@ def pcapng_to_har(
         time_shift=systematic_time_shift,
         hash_algorithm=tshark.hash_algo if tshark else "sha1",
     )
+    spare_inputs(output, (experiment.capture, *options.files))
     with Conversion(experiment.capture, options) as conversion:
         conversion.read()
         if not json_dump_kws:

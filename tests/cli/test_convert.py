@@ -251,6 +251,36 @@ def test_the_input_is_never_the_output(folder: Path) -> None:
     assert (folder / "traffic.pcap").read_bytes() == before
 
 
+@pytest.mark.parametrize("command", ["convert", "report", "pcapng_to_har"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("traffic.pcap", "sslkeylog.txt", "socket_trace.json", "aes_info.json", "experiment.json", "device.json"),
+        *("ad_ids.txt", "dynamic_hook.json", "screen.mp4", "hashes.txt", "notes.txt", "notes.txt.metadata.json"),
+    ],
+)
+def test_no_file_of_an_experiment_is_ever_the_output(folder: Path, command: str, name: str) -> None:
+    """Were it read or not: `-sf ''` leaves the trace unread, and the trace is evidence all the same."""
+    for other in (name, "notes.txt.metadata.json"):
+        if not (folder / other).exists():
+            (folder / other).write_text("{}")
+    before = (folder / name).read_bytes()
+    first: list[str | Path] = ["-i", folder] if command == "pcapng_to_har" else [command, folder]
+    done = run(*first, "-f", "-sf", "", "-o", folder / name, legacy=command == "pcapng_to_har")
+    assert done.returncode == 2 and name.encode() in done.stderr
+    assert (folder / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["-k", "-sf", "-cf", "--hosts-file", "--identifiers", "--trackers", "--yara"])
+def test_no_file_that_is_named_to_be_read_is_the_output(folder: Path, tmp_path: Path, option: str) -> None:
+    path = tmp_path / "named"
+    path.write_text("[]")
+    (tmp_path / "link").hardlink_to(path)
+    for name in ("named", "link"):
+        assert run("convert", folder, "-f", option, path, "-o", tmp_path / name).returncode == 2
+        assert path.read_text() == "[]"
+
+
 def test_a_reader_that_leaves_early_is_no_error(folder: Path) -> None:
     with start("convert", folder, "-o", "-", "-q") as process:
         assert process.stdout is not None and process.stderr is not None

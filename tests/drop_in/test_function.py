@@ -38,6 +38,9 @@ def test_it_overwrites_only_when_told_to(folder: Path) -> None:
         pcapng_to_har(folder / "traffic.pcap")
     assert output.read_text() == "before"
     pcapng_to_har(folder / "traffic.pcap", overwrite=True)
+    for name in ("traffic.pcap", "socket_trace.json"):
+        with pytest.raises(UsageError, match=name):
+            pcapng_to_har(folder, folder / name, overwrite=True)
     assert len(entries(output)) == 1
 
 

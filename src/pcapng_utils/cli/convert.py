@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -178,7 +179,8 @@ def convert(arguments: argparse.Namespace) -> int:
     from pcapng_utils.pipeline.memory import LEAST
 
     capture, options = reading_options(arguments)
-    output = output_path(arguments.output, capture, force=arguments.force)
+    options = replace(options, **examination_options(arguments))
+    output = output_path(arguments.output, capture, options.files, force=arguments.force)
     if not 0 <= arguments.min_confidence <= 1:
         raise UsageError(f"--min-confidence {arguments.min_confidence}: a probability, from 0 to 1, was expected.")
     if arguments.jobs < 1:
@@ -189,7 +191,6 @@ def convert(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--max-memory {arguments.max_memory}: {LEAST // 1_000_000}M at least.")
     options = replace(
         options,
-        **examination_options(arguments),
         redact=arguments.redact,
         attribution=arguments.attribution,
         min_confidence=arguments.min_confidence,
@@ -262,10 +263,10 @@ def _file_or_none(asked: str | None, found: Path | None) -> Path | None:
     return Path(asked) if asked else None
 
 
-def output_path(asked: Path | None, capture: Path, *, force: bool) -> Path | None:
-    """Where to write; None is standard output. Raises UsageError if that cannot be meant."""
+def output_path(asked: Path | None, capture: Path, files: Iterable[Path], *, force: bool) -> Path | None:
+    """Where to write; None is standard output. Raises UsageError if that cannot be meant; `files` are read, too."""
     from pcapng_utils.errors import UsageError
-    from pcapng_utils.experiment import renamed
+    from pcapng_utils.experiment import renamed, spare_inputs
     from pcapng_utils.pipeline.convert import STDIN
 
     if asked == STDIN:
@@ -278,11 +279,9 @@ def output_path(asked: Path | None, capture: Path, *, force: bool) -> Path | Non
         raise UsageError(f"{asked} is a folder: the name of a HAR file was expected.")
     if not asked.parent.is_dir():
         raise UsageError(f"{asked.parent} is no folder: {asked.name} cannot be written there.")
-    if asked.is_file():
-        if not force:
-            raise UsageError(f"{asked} exists: -f overwrites it, -o names another.")
-        if asked.samefile(capture) if capture != STDIN else False:
-            raise UsageError(f"{asked} is the input itself.")
+    spare_inputs(asked, (capture, *files))
+    if asked.is_file() and not force:
+        raise UsageError(f"{asked} exists: -f overwrites it, -o names another.")
     return asked
 
 

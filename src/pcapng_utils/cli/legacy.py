@@ -67,7 +67,7 @@ def pcapng_to_har(arguments: argparse.Namespace) -> int:
     asked = arguments.output
     if asked is None and capture != STDIN:
         asked = capture.with_suffix(".har")  # x.pcap.gz gives x.pcap.har, as it did in 1.1
-    output = output_path(asked, capture, force=arguments.force)
+    output = output_path(asked, capture, options.files, force=arguments.force)
     options = replace(
         options,
         time_shift=arguments.time_shift,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -60,9 +60,10 @@ def report(arguments: argparse.Namespace) -> int:
     from pcapng_utils.har.whole import whole_or_nothing
     from pcapng_utils.report.page import write_page
 
-    output = _output(arguments)
-    prefixes = examination_options(arguments)["system_frames"]
-    with _har(arguments) as har, whole_or_nothing(output) as out:
+    capture, options = _input(arguments)
+    output = _output(arguments, (capture, *options.files))
+    prefixes = options.system_frames
+    with _har(capture, options, arguments) as har, whole_or_nothing(output) as out:
         left_out = write_page(
             har, out, title=_title(arguments.input), max_size=arguments.max_size, system_prefixes=prefixes
         )
@@ -71,7 +72,7 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _output(arguments: argparse.Namespace) -> Path:
+def _output(arguments: argparse.Namespace, read: Iterable[Path]) -> Path:
     from pcapng_utils.cli.convert import output_path
     from pcapng_utils.errors import UsageError
     from pcapng_utils.experiment import renamed
@@ -80,14 +81,14 @@ def _output(arguments: argparse.Namespace) -> Path:
     if asked is None:
         name = arguments.input.resolve()
         asked = name / "report.html" if name.is_dir() else renamed(name, ".html")
-    output = output_path(asked, arguments.input, force=arguments.force)
+    output = output_path(asked, arguments.input, read, force=arguments.force)
     if output is None:
         raise UsageError("the page is a file: name it with -o.")
     return output
 
 
 @contextlib.contextmanager
-def _har(arguments: argparse.Namespace) -> Iterator[Har]:
+def _har(capture: Path, options: Options, arguments: argparse.Namespace) -> Iterator[Har]:
     """What the page shows: the input itself, examined, or a temporary HAR that is made of it."""
     from pcapng_utils.har.reading import is_har
     from pcapng_utils.har.temporary import private_file
@@ -95,7 +96,6 @@ def _har(arguments: argparse.Namespace) -> Iterator[Har]:
     from pcapng_utils.report.examined import examined
     from pcapng_utils.report.source import open_har
 
-    capture, options = _input(arguments)
     device = _device(arguments.input)
     if is_har(capture):
         with open_har(capture, device) as har:

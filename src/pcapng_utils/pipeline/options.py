@@ -80,6 +80,15 @@ class Options:
     limits: Asked = ()
     """Limits that are not to be the default ones."""
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that is read besides the capture."""
+        named = (
+            *(self.hosts_file, self.socket_trace, self.cipher_log, self.metadata),
+            *(self.device, self.ad_ids, self.identifiers, self.trackers, self.rules),
+        )
+        return (*self.keylogs, *(path for path in named if path is not None))
+
     def to_har(self) -> dict[str, Any]:
         """What was asked, where it is not the default: `creator._metadata.options`."""
         asked: dict[str, Any] = {}
