@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Final
+
+STANDARD_OUTPUT: Final = "standard output"
 
 
 class InputError(Exception):
@@ -34,6 +39,17 @@ def naming(path: Path | str) -> Iterator[None]:
         if error.filename is not None:
             raise
         raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error
+
+
+@contextlib.contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Where bytes for standard output go; what goes wrong, as an OSError that names it."""
+    with naming(STANDARD_OUTPUT):
+        stream = getattr(sys.stdout, "buffer", None)
+        if stream is None:  # what Python makes of a descriptor that is closed
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        yield stream
+        sys.stdout.flush()
 
 
 @contextlib.contextmanager

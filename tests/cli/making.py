@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from pcapng_utils.cli import main, main_pcapng_to_har
 from tests.capture.making import pcap_header, record
@@ -116,19 +116,22 @@ def run(*arguments: str | Path, legacy: bool = False) -> Done:
 
 def run_apart(*arguments: str | Path, legacy: bool = False, stdin: bytes = b"", **environment: str) -> Done:
     """Run the command as a process of its own."""
-    with start(*arguments, legacy=legacy, **environment) as process:
+    with start(*arguments, legacy=legacy, to=None, **environment) as process:
         out, err = process.communicate(stdin, timeout=60)
     assert b"Traceback" not in err, err.decode()
     return Done(process.returncode, out, err)
 
 
-def start(*arguments: str | Path, legacy: bool = False, **environment: str) -> subprocess.Popen[bytes]:
+def start(
+    *arguments: str | Path, legacy: bool = False, to: BinaryIO | None = None, **environment: str
+) -> subprocess.Popen[bytes]:
+    """`to`: where its standard output goes, rather than to a pipe."""
     name = "main_pcapng_to_har" if legacy else "main"
     script = f"import sys; from pcapng_utils.cli import {name}; sys.exit({name}())"
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=to or subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
     )

@@ -14,7 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.making import TRACE, capture, conversation, entries, experiment, har, run, run_apart, start
+from tests.cli.making import (
+    REQUEST,
+    RESPONSE,
+    TRACE,
+    capture,
+    conversation,
+    entries,
+    experiment,
+    har,
+    run,
+    run_apart,
+    start,
+)
 from tests.net.wire import ACK, PSH, tcp
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
@@ -264,3 +276,44 @@ def test_a_command_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.S
     assert process.returncode == 128 + number or process.returncode == 128 + signal.SIGTERM
     assert b"nothing was written" in message and b"Traceback" not in message
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stream_that_is_ended_says_what_is_there(tmp_path: Path, number: signal.Signals) -> None:
+    output = tmp_path / "out.jsonl"
+    with start("convert", "-", "--stream", "-q", "-o", output) as process:
+        assert process.stdin is not None and process.stderr is not None
+        process.stdin.write(capture())
+        process.stdin.flush()
+        for _ in range(1000):
+            if output.exists() and output.read_bytes().endswith(b"\n"):
+                break
+            time.sleep(0.02)
+        process.send_signal(number)
+        message = process.stderr.read().decode()
+    assert process.returncode == 128 + number
+    assert f"1 whole line was written to {output}." in message and "nothing" not in message
+
+
+def test_a_stream_to_a_device_that_is_full_names_it(folder: Path) -> None:
+    message = refused("convert", folder, "--stream", "-o", "/dev/full", "-q")
+    assert "/dev/full: No space left on device: 0 whole lines were written" in message
+    with (
+        Path("/dev/full").open("wb") as full,
+        start("convert", folder, "--stream", "-o", "-", "-q", to=full) as process,
+    ):
+        _, error = process.communicate(timeout=60)
+    assert b"standard output: No space left on device: 0 whole lines" in error
+
+
+@needs_root
+def test_a_stream_to_a_disk_that_is_full_names_the_file(small_disk: Path, tmp_path: Path) -> None:
+    body = bytes(range(256)) * 200  # more than the disk has, in base64
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    sent, received = 101 + len(REQUEST), 501 + len(RESPONSE)
+    second = [tcp(0, sent, received, PSH | ACK, REQUEST), tcp(1, received, sent + len(REQUEST), PSH | ACK, large)]
+    packets = [*conversation()[:-2], *second]
+    (tmp_path / "x.pcap").write_bytes(capture(packets))
+    message = refused("convert", tmp_path / "x.pcap", "--stream", "-q", "-o", small_disk / "out.jsonl")
+    assert f"{small_disk / 'out.jsonl'}: No space left on device: 1 whole line was written" in message

@@ -67,13 +67,13 @@ def run(name: str, make_parser: Callable[[], argparse.ArgumentParser], arguments
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _KILLED_BY + signal.SIGPIPE
-    except KeyboardInterrupt:
-        return _say(name, "interrupted: nothing was written.", _KILLED_BY + signal.SIGINT)
-    except _TerminatedError:
-        return _say(name, "terminated: nothing was written.", _KILLED_BY + signal.SIGTERM)
+    except KeyboardInterrupt as error:
+        return _say(name, f"interrupted: {_written(error)}.", _KILLED_BY + signal.SIGINT)
+    except _TerminatedError as error:
+        return _say(name, f"terminated: {_written(error)}.", _KILLED_BY + signal.SIGTERM)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _say(name, f"{where}{os.strerror(error.errno or 0)}: nothing was written.", INPUT_UNUSABLE)
+        return _say(name, f"{where}{os.strerror(error.errno or 0)}: {_written(error)}.", INPUT_UNUSABLE)
 
 
 def _run(name: str, make_parser: Callable[[], argparse.ArgumentParser], arguments: Sequence[str] | None) -> int:
@@ -94,8 +94,13 @@ def _run(name: str, make_parser: Callable[[], argparse.ArgumentParser], argument
     except InputError as error:
         return _say(name, str(error), INPUT_UNUSABLE)
     except Exception as error:
-        problem = fault(error, "nothing was written")
+        problem = fault(error, _written(error))
         return _say(name, f"{problem.message} ({problem.detail}).", FAULT)
+
+
+def _written(error: BaseException) -> str:
+    """What a command had written before this ended it, by the notes that it added."""
+    return "; ".join(getattr(error, "__notes__", ())) or "nothing was written"
 
 
 def _say(name: str, message: str, code: int) -> int:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pcapng_utils.cli.sizes import size
 
 if TYPE_CHECKING:
+    from pcapng_utils.pipeline.convert import Conversion
     from pcapng_utils.pipeline.options import Options
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -204,14 +203,27 @@ def convert(arguments: argparse.Namespace) -> int:
     )
     with Conversion(capture, options) as conversion, progress_bar(capture, quiet=arguments.quiet) as progress:
         if arguments.stream:
-            with output.open("wb") if output else contextlib.nullcontext(sys.stdout.buffer) as lines:
-                conversion.stream(lines, progress)
+            _stream(conversion, output, progress)
         else:
             conversion.read(progress)
             conversion.write(output)
     if not arguments.quiet:
         print_summary(conversion, output)
     return 0
+
+
+def _stream(conversion: Conversion, output: Path | None, progress: Callable[[int], None]) -> None:
+    """Write lines, and have whatever ends that early tell how many there are."""
+    from pcapng_utils.errors import STANDARD_OUTPUT, naming, standard_output
+
+    name = str(output) if output else STANDARD_OUTPUT
+    try:
+        with naming(name), output.open("wb") if output else standard_output() as lines:
+            conversion.stream(lines, progress, name=name)
+    except BaseException as error:
+        lines_were = "line was" if conversion.streamed == 1 else "lines were"
+        error.add_note(f"{conversion.streamed:,} whole {lines_were} written to {name}")
+        raise
 
 
 def reading_options(arguments: argparse.Namespace) -> tuple[Path, Options]:

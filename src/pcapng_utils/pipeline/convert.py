@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 from pcapng_utils import __version__
 from pcapng_utils.capture.errors import CaptureError
 from pcapng_utils.capture.reader import CaptureReader
-from pcapng_utils.errors import InputError, naming, unreadable
+from pcapng_utils.errors import STANDARD_OUTPUT, InputError, naming, standard_output, unreadable
 from pcapng_utils.evidence import Check, check_evidence
 from pcapng_utils.faults import fault
 from pcapng_utils.har.body import SMALL_BODY
@@ -69,6 +69,7 @@ class Conversion:
         """Requests and responses whose bodies the cipher log opened; None without such a log."""
         self.left_out = 0
         """Exchanges that the filters kept out of what was written."""
+        self._lines: LineSink | None = None
         self._annotate: Annotate = lambda ordinal: Annotations()
         self._annotate_connection: AnnotateConnection = lambda connection: {}
         self._examination = examination_of(options, capture)
@@ -85,13 +86,20 @@ class Conversion:
         if self._trace is not None:
             self._trace.close()
 
-    def _begin(self, lines: BinaryIO | None = None, shard: Shard = WHOLE) -> None:
+    @property
+    def streamed(self) -> int:
+        """Lines that were written, whole."""
+        return self._lines.written if self._lines else 0
+
+    def _begin(self, lines: BinaryIO | None = None, name: str = "", shard: Shard = WHOLE) -> None:
         """Nothing of the capture was read so far. `lines`: where exchanges go at once, rather than to the spool."""
         self.problems = ProblemLog()
         self.names = Names()
         self.spool.clear()
         self.secrets.begin()
-        self._lines = lines and LineSink(lines, self.spool, self.names, self.options, self._examination)
+        self._lines = None
+        if lines is not None:
+            self._lines = LineSink(lines, name, self.spool, self.names, self.options, self._examination)
         self._decryption = self._open_cipher_log()
         small_body = _SMALL_BODY_TO_CHANGE if self._decryption or self.options.redact else SMALL_BODY
         builder = BuilderOptions(self.options.bodies, small_body)
@@ -171,9 +179,12 @@ class Conversion:
             spool.close()
         return None
 
-    def stream(self, lines: BinaryIO, progress: Progress = lambda size: None) -> None:
-        """Write each exchange as a line of JSON as soon as it is complete, without attribution. Raises as `read`."""
-        self._begin(lines)
+    def stream(self, lines: BinaryIO, progress: Progress = lambda size: None, *, name: str = STANDARD_OUTPUT) -> None:
+        """Write each exchange as a line of JSON as soon as it is complete, without attribution.
+
+        `name` is what an error calls `lines`. Raises as `read` does, and OSError: `streamed` says how far it came.
+        """
+        self._begin(lines, name)
         self._read_keylogs()
         self.files.insert(0, self._dissect(progress))
         self.left_out = self._lines.left_out if self._lines else 0
@@ -201,9 +212,8 @@ class Conversion:
     def write(self, output: Path | None) -> None:
         """Write the HAR to a file, whole or not at all; None: to standard output. Raises OSError."""
         if output is None:
-            with naming("standard output"):
-                self.write_to(sys.stdout.buffer)
-                sys.stdout.buffer.flush()
+            with standard_output() as out:
+                self.write_to(out)
         elif output.exists() and not output.is_file():  # a device or a pipe: there is nothing to be replaced
             with naming(output), output.open("wb") as file:
                 self.write_to(file)

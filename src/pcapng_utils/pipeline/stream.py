@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from pcapng_utils.errors import naming
 from pcapng_utils.har.blobs import WriteBlob
 from pcapng_utils.har.entry import Entry
 from pcapng_utils.har.spool import Spool, StoredConnection, stored_entry
 from pcapng_utils.har.waits import Lookup
-from pcapng_utils.har.writer import Annotations, HarWriter
+from pcapng_utils.har.writer import Annotations, HarWriter, Piece
 from pcapng_utils.net.names import Names
 from pcapng_utils.pipeline.examining import examine
 from pcapng_utils.pipeline.lookups import FreshLookups
@@ -25,9 +27,12 @@ class LineSink:
     What is found in an exchange is said in its own line: `_findings`.
     """
 
-    def __init__(self, out: BinaryIO, spool: Spool, names: Names, options: Options, examination: Examination) -> None:
-        """`spool` holds large bodies while their entry is written."""
+    def __init__(
+        self, out: BinaryIO, name: str, spool: Spool, names: Names, options: Options, examination: Examination
+    ) -> None:
+        """`name` is what an error calls `out`; `spool` holds large bodies while their entry is written."""
         self._out = out
+        self._name = name
         self._spool = spool
         self._names = names
         self._options = options
@@ -35,6 +40,8 @@ class LineSink:
         self._writer = HarWriter(out, indent=0, ensure_ascii=options.ensure_ascii)
         self._lookups = FreshLookups()
         self._count = 0
+        self.written = 0
+        """Lines that were written, whole."""
         self.left_out = 0
         """Exchanges that the filters did not admit."""
 
@@ -56,15 +63,20 @@ class LineSink:
             stored, late = examine(self._examination, self._count - self.left_out, stored, late, self._spool.blobs)
             if self._examination.finders:
                 late.entry["_findings"] = list(self._examination.findings())
-            for piece in self._writer.entry(self._spool.blobs, stored, first=entry.first, late=late):
-                self._writer.put(piece)
-            self._out.write(b"\n")
-            self._out.flush()
+            self._write(self._writer.entry(self._spool.blobs, stored, first=entry.first, late=late))
         else:
             self.left_out += 1
         self._spool.blobs.clear()
         self._count += 1
         return self._count - 1
+
+    def _write(self, pieces: Iterable[Piece]) -> None:
+        with naming(self._name):
+            for piece in pieces:
+                self._writer.put(piece)
+            self._out.write(b"\n")
+            self._out.flush()
+        self.written += 1
 
     def append_connection(self, first_frame: int, connection: StoredConnection) -> None:
         pass
