@@ -22,6 +22,17 @@ class UsageError(Exception):
     """The command was asked for something it does not do: exit code 2."""
 
 
+def well_formed(text: str) -> str:
+    """Text that the system gave, as JSON may have it: bytes that are not UTF-8, which Python reads as lone surrogates
+    (PEP 383), as escapes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def file_name(path: Path) -> str:
+    """A file's name, as text that may be written anywhere."""
+    return well_formed(path.name)
+
+
 def unreadable(path: Path | str, error: OSError) -> InputError:
     """What the system says of an input, as a sentence that names it."""
     reason = os.strerror(error.errno) if error.errno else str(error)

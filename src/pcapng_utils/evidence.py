@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from pcapng_utils.errors import file_name, well_formed
+
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate, GeneralName
     from rfc3161_client import TimeStampResponse
@@ -53,7 +55,7 @@ class Check(msgspec.Struct, frozen=True):
     details: dict[str, str] = msgspec.field(default_factory=dict)
 
     def to_har(self) -> dict[str, str]:
-        return {"file": self.file, "by": self.by, "result": self.result, **self.details}
+        return {"file": well_formed(self.file), "by": well_formed(self.by), "result": self.result, **self.details}
 
 
 def has_evidence(folder: Path) -> bool:
@@ -189,9 +191,9 @@ def _signature(stamp: TimeStampResponse, folder: Path) -> str:
             for root in _certificates(path):
                 verifier = VerifierBuilder().add_root_certificate(root).build()
                 verifier.verify(stamp, stamp.tst_info.message_imprint.message)
-                return f"valid, by {path.name}"
+                return f"valid, by {file_name(path)}"
         except (OSError, ValueError, VerificationError):
-            tried.append(path.name)
+            tried.append(file_name(path))
     return f"not valid by {', '.join(tried)}" if tried else "not checked: there is no root certificate beside it"
 
 

@@ -28,6 +28,7 @@ from tests.cli.making import (
     start,
 )
 from tests.net.wire import ACK, PSH, tcp
+from tests.report.test_page import index_of
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
 
@@ -189,6 +190,33 @@ def test_nothing_of_a_capture_is_obeyed_by_the_terminal(tmp_path: Path) -> None:
     path.write_bytes(b"no capture")
     done = run("convert", path)
     assert done.returncode == 1 and b"\x1b" not in done.stderr and done.stderr.count(b"\n") == 1
+
+
+def test_names_that_are_not_utf_8_are_escaped_in_what_is_written(tmp_path: Path) -> None:
+    """POSIX lets a name be any bytes but NUL and the slash; JSON is UTF-8 (RFC 8259, section 8.1)."""
+    odd, told = os.fsdecode(b"caf\xe9\nline"), "caf\\xe9\nline"
+    folder = experiment(tmp_path / odd)
+    path = (folder / "traffic.pcap").rename(folder / f"{odd}.pcap")
+    keys, trace = folder / f"{odd}.txt", folder / f"{odd}.json"
+    keys.write_text("no key\n")
+    trace.write_text(json.dumps(TRACE)[:-1])
+    (folder / f"{odd}.pcap.metadata.json").write_text('{"sha256": "00"}')
+    more: list[str | Path] = ["-k", keys, "-sf", trace]
+    convert: list[str | Path] = ["convert", path, "--host", odd, "--redact"]
+    for legacy, command in ((False, convert), (True, ["-f", "-i", path])):
+        done = run(*command, *more, legacy=legacy)
+        assert done.returncode == 0, done.stderr
+        log = har(path.with_suffix(".har"))["log"]
+        metadata = log["creator"]["_metadata"]
+        assert {f"{told}.pcap", f"{told}.txt", f"{told}.json"} <= {file["name"] for file in metadata["files"]}
+        assert metadata["evidence"][0]["file"] == f"{told}.pcap"
+        assert any(told in row["message"] for row in log["_problems"] if row["kind"] == "keylog-bad-line")
+        assert legacy or metadata["options"]["hosts"] == [told]
+    for source in (path, path.with_suffix(".har")):
+        assert run("report", source, "-f", "-q", "--system-frames", odd, *more).returncode == 0
+    page = path.with_suffix(".html").read_bytes()
+    assert index_of(page)["title"] == f"{told}.har"
+    assert run("connections", path, "--json", *more).returncode == 0
 
 
 def test_a_device_that_is_full(folder: Path) -> None:

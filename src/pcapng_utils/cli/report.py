@@ -141,7 +141,9 @@ def _device(source: Path) -> dict[str, str]:
 
 
 def _title(source: Path) -> str:
-    return source.resolve().name
+    from pcapng_utils.errors import file_name
+
+    return file_name(source.resolve())
 
 
 def _summarise(output: Path, left_out: LeftOut) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 from pcapng_utils import __version__
 from pcapng_utils.capture.errors import CaptureError
 from pcapng_utils.capture.reader import CaptureReader
-from pcapng_utils.errors import STANDARD_OUTPUT, InputError, naming, standard_output, unreadable
+from pcapng_utils.errors import STANDARD_OUTPUT, InputError, file_name, naming, standard_output, unreadable
 from pcapng_utils.evidence import Check, check_evidence
 from pcapng_utils.faults import fault
 from pcapng_utils.har.body import SMALL_BODY
@@ -207,7 +207,7 @@ class Conversion:
                     self.problems.add(fault(error, "the rest of the capture was not read"))
                     source.skip_rest()
                 self._dissection.close()
-            return source.finish(self.capture.name)
+            return source.finish(file_name(self.capture))
 
     def write(self, output: Path | None) -> None:
         """Write the HAR to a file, whole or not at all; None: to standard output. Raises OSError."""
@@ -226,7 +226,7 @@ class Conversion:
             try:
                 with path.open("rb") as file:
                     for lines in read_keylog(file):
-                        self.secrets.add_keylog(lines, path.name)
+                        self.secrets.add_keylog(lines, file_name(path))
             except OSError as error:
                 raise unreadable(path, error) from None
             self.files.append(file_digest(path, self.options.hash_algorithm))
@@ -248,7 +248,7 @@ class Conversion:
         """Find out which code sent what; note which trace was used, and what was wrong with it."""
         trace, path = self._trace, self.options.socket_trace
         if path is not None and (self._trace_was_cut if trace is None else trace.truncated):
-            message = f"{path.name} is cut short: it was read as far as it goes"
+            message = f"{file_name(path)} is cut short: it was read as far as it goes"
             self.problems.add(Problem("socket-trace-truncated", message))
         if trace is None or path is None:
             return
@@ -264,7 +264,7 @@ class Conversion:
         self.files.append(digest)
         self.enrichment_digests["pirogue_stacktrace"] = digest.digest
         if trace.malformed:
-            message = f"records of {path.name} are no socket calls: they were skipped"
+            message = f"records of {file_name(path)} are no socket calls: they were skipped"
             self.problems.add(Problem("socket-trace-bad-record", message, detail=f"{trace.malformed} records"))
 
     def _open_cipher_log(self) -> ContentDecryption | None:
@@ -292,11 +292,11 @@ class Conversion:
         self.enrichment_digests[decryption.ID] = digest.digest
         self.decrypted = (decryption.decrypted[CLIENT], decryption.decrypted[SERVER])
         if log.malformed:
-            message = f"records of {path.name} are no cipher calls: they were skipped"
+            message = f"records of {file_name(path)} are no cipher calls: they were skipped"
             self.problems.add(Problem("cipher-log-bad-record", message, detail=f"{log.malformed} records"))
         if log.truncated:
             self.problems.add(
-                Problem("cipher-log-truncated", f"{path.name} is cut short: it was read as far as it goes")
+                Problem("cipher-log-truncated", f"{file_name(path)} is cut short: it was read as far as it goes")
             )
 
     def _add_identifiers(self) -> None:
@@ -314,7 +314,8 @@ class Conversion:
         self.evidence = check_evidence(self.options.evidence)
         for check in self.evidence:
             if check.result != "matches":
-                message = f"{check.by} was expected to match {check.file}: {_EVIDENCE[check.result]}"
+                told = check.to_har()
+                message = f"{told['by']} was expected to match {told['file']}: {_EVIDENCE[check.result]}"
                 self.problems.add(Problem(f"evidence-{check.result}", message))
 
     def _add_bad_lines(self) -> None:

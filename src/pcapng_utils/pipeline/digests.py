@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 
 from msgspec import Struct
 
-from pcapng_utils.errors import unreadable
+from pcapng_utils.errors import file_name, unreadable
 
 _HASHED_AT_ONCE: Final = 2 << 20
 _READ_AT_ONCE: Final = 8 << 20
@@ -36,7 +36,7 @@ def file_digest(path: Path, algorithm: str) -> FileDigest:
     with path.open("rb") as file:
         source = DigestedSource(file, algorithm, str(path))
         source.skip_rest()
-        return source.finish(path.name)
+        return source.finish(file_name(path))
 
 
 class Source:

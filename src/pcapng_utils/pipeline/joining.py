@@ -10,7 +10,7 @@ from pcapng_utils.attribution.attribute import Settings, attribute
 from pcapng_utils.attribution.nearest import NearestCalls
 from pcapng_utils.attribution.operations import OperationLog
 from pcapng_utils.attribution.views import Attribution, FlowAttribution, MessageView
-from pcapng_utils.errors import InputError, unreadable
+from pcapng_utils.errors import InputError, file_name, unreadable
 from pcapng_utils.har.pirogue_enrichment.aligned import export_attribution
 from pcapng_utils.har.pirogue_enrichment.exported import export_stacktrace
 from pcapng_utils.har.pirogue_enrichment.stacktrace import compute_time_shift_from_pirogue_experiment_metadata
@@ -88,7 +88,7 @@ class JoinedTrace:
         try:
             return compute_time_shift_from_pirogue_experiment_metadata(options.metadata.parent)
         except (ValueError, OSError):
-            message = f"{options.metadata.name} was expected to tell when both captures began: it was not used"
+            message = f"{file_name(options.metadata)} was expected to tell when both captures began: it was not used"
             self.problems.append(Problem("experiment-unreadable", message))
             return None
 

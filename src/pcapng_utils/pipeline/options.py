@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pcapng_utils.errors import well_formed
 from pcapng_utils.pipeline.limits import Asked
 from pcapng_utils.pipeline.memory import DEFAULT
 
@@ -99,7 +100,7 @@ class Options:
         if self.min_confidence != 0.5:
             asked["minConfidence"] = self.min_confidence
         if self.system_frames:
-            asked["systemFrames"] = list(self.system_frames)
+            asked["systemFrames"] = list(map(well_formed, self.system_frames))
         if self.redact:
             asked["redact"] = True
         if self.limits:
@@ -109,8 +110,8 @@ class Options:
         filters = {
             "from": _seconds(self.filters.begin),
             "to": _seconds(self.filters.end),
-            "hosts": list(self.filters.hosts) or None,
-            "processes": list(self.filters.processes) or None,
+            "hosts": list(map(well_formed, self.filters.hosts)) or None,
+            "processes": list(map(well_formed, self.filters.processes)) or None,
         }
         asked.update({name: value for name, value in filters.items() if value is not None})
         return asked

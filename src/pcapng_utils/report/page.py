@@ -18,7 +18,7 @@ import msgspec
 
 from pcapng_utils import __version__
 from pcapng_utils.attribution.sites import SYSTEM_PREFIXES
-from pcapng_utils.errors import InputError
+from pcapng_utils.errors import InputError, well_formed
 from pcapng_utils.har.problems import lost_packets
 from pcapng_utils.report.blocks import Block, BlockSpool, block_element
 from pcapng_utils.report.bodies import move_large_bodies
@@ -136,7 +136,7 @@ class _Page:
                 "creator": har.creator,
                 "version": __version__,
                 "device": har.device,
-                "systemPrefixes": self._prefixes,
+                "systemPrefixes": list(map(well_formed, self._prefixes)),
                 "leftOut": left_out._asdict(),
                 "lost": self._lost,
                 "rows": self._rows,
