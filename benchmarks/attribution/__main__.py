@@ -1,6 +1,6 @@
 """Records real loads, distorts what the client logged, and holds attribution against the truth.
 
-    python -m benchmarks.attribution [--development] [--times 2] [--only WORD] [--loads WORD] [--write FILE]
+    python -m benchmarks.attribution [--development] [--times 4] [--only WORD] [--loads WORD] [--write FILE]
 
 The recordings are made once (that needs root, see lab/README.md) and kept. Ends with 1 if something that is demanded
 was not shown.
@@ -27,7 +27,7 @@ _OUT: Final = Path("out/attribution")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attribution", description="Hold attribution to truth.")
     parser.add_argument("--development", action="store_true", help="the seeds that may be looked at while developing")
-    parser.add_argument("--times", type=int, default=2, help="recordings of each load (default: 2)")
+    parser.add_argument("--times", type=int, default=4, help="recordings of each load (default: 4)")
     parser.add_argument("--only", default="", metavar="WORD", help="in the names of scenarios")
     parser.add_argument("--loads", default="", metavar="WORD", help="in the names of loads")
     parser.add_argument("--recordings", type=Path, default=_OUT, metavar="FOLDER")
