@@ -165,6 +165,18 @@ def test_frames_that_belong_to_no_message_leave_no_trace() -> None:
     assert listener.problems == []
 
 
+def test_a_frame_of_an_unknown_type_may_be_as_long_as_the_other_side_takes() -> None:
+    client, server = Encoder(), Encoder()
+    largest = frame(SETTINGS, 0, 0, b"\0\5\0\1\0\0")
+    listener, (exchange,) = by_hand(
+        (CLIENT, largest + frame(HEADERS, WHOLE, 1, client.encode(GET))),
+        (SERVER, frame(0xF0, 0xFF, 1, b"z" * 20_000) + frame(HEADERS, END_HEADERS, 1, server.encode(OK))),
+        (SERVER, frame(DATA, END_STREAM, 1, b"A" * 40_000)),
+    )
+    assert response_of(exchange).body.getvalue() == b"A" * 40_000
+    assert listener.problems == []
+
+
 def test_a_pushed_exchange() -> None:
     peers = Peers()
     peers.client.send_headers(1, GET, end_stream=True)

@@ -52,7 +52,7 @@ _DATA: Final = int(FrameType.DATA)
 _DEFAULT_MAX_FRAME_SIZE: Final = 1 << 14
 
 _FIELD_BLOCKS: Final[frozenset[int]] = frozenset((FrameType.HEADERS, FrameType.PUSH_PROMISE, FrameType.CONTINUATION))
-_COLLECTED: Final = _FIELD_BLOCKS | {FrameType.RST_STREAM, FrameType.GOAWAY}
+_COLLECTED: Final = _FIELD_BLOCKS | {FrameType.RST_STREAM, FrameType.SETTINGS, FrameType.GOAWAY}
 _OF_A_STREAM: Final = _FIELD_BLOCKS | {FrameType.DATA, FrameType.PRIORITY, FrameType.RST_STREAM}
 _FIXED_LENGTH: Final[dict[int, int]] = {
     FrameType.PRIORITY: 5,
@@ -72,7 +72,7 @@ class FrameSink(Protocol):
     """What a `FrameReader` tells, in the order of its direction's bytes."""
 
     def frame(self, direction: int, kind: int, flags: int, stream: int, payload: bytes, stamps: list[Stamp]) -> None:
-        """A whole HEADERS, PUSH_PROMISE, CONTINUATION, RST_STREAM or GOAWAY; CONTINUATION is not joined yet."""
+        """A whole HEADERS, PUSH_PROMISE, CONTINUATION, RST_STREAM, SETTINGS or GOAWAY; CONTINUATION is not joined."""
 
     def content(self, direction: int, stream: int, data: bytes, stamp: Stamp) -> None:
         """A piece of DATA; empty where a chunk carried nothing of the frame but its header or padding."""
@@ -93,10 +93,10 @@ class FrameSink(Protocol):
         """Frames follow (None: none do), after `skipped` bytes that could not be read."""
 
 
-def _possible(length: int, kind: int, stream: int) -> bool:
-    """Whether this can be a frame's header, as far as sections 4 and 6 leave no choice."""
+def _possible(length: int, kind: int, stream: int, longest: int) -> bool:
+    """Whether this can be a frame's header, as far as sections 4 and 6 leave no choice; any type may be (5.5)."""
     if kind > FrameType.CONTINUATION:
-        return length <= _DEFAULT_MAX_FRAME_SIZE
+        return length <= longest
     if kind in _OF_A_STREAM:
         return stream != 0 and length == _FIXED_LENGTH.get(kind, length)
     if kind == FrameType.SETTINGS:
@@ -126,12 +126,15 @@ class FrameReader:
         "_stamps",
         "_stream",
         "_units",
+        "longest",
     )
 
     def __init__(self, direction: int, sink: FrameSink, units: UnitLog) -> None:
         self._direction = direction
         self._sink = sink
         self._units = units
+        self.longest = _DEFAULT_MAX_FRAME_SIZE
+        """Payload that the other side takes: its SETTINGS_MAX_FRAME_SIZE. Only believed in, not enforced."""
         self._head_size = len(PREFACE) if direction == CLIENT else HEADER_SIZE
         """Bytes that must be at hand before what comes next can be read: a frame's header, or the preface."""
         self._pieces: list[Run] = []
@@ -216,7 +219,9 @@ class FrameReader:
         high, low, kind, flags, stream = _HEADER.unpack_from(data, position)
         length = high << 16 | low
         stream &= 0x7FFF_FFFF
-        if not _possible(length, kind, stream) or (self._first and (kind != FrameType.SETTINGS or flags & ACK)):
+        if not _possible(length, kind, stream, self.longest) or (
+            self._first and (kind != FrameType.SETTINGS or flags & ACK)
+        ):
             return 0
         self._first = False
         self._kind, self._flags, self._stream, self._left = kind, flags, stream, length

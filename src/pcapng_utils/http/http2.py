@@ -12,6 +12,7 @@ will not be.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final
@@ -31,6 +32,10 @@ from pcapng_utils.http.websocket import DEFAULT_LIMITS, WebSocketLimits
 from pcapng_utils.layers import CLIENT, SERVER, Report, Stamp, UnitLog
 
 _SENDERS: Final = ("client", "server")
+
+_SETTING: Final = struct.Struct(">HI")
+_MAX_FRAME_SIZE: Final = 5
+"""RFC 9113, section 6.5.2."""
 
 #: RFC 9113, section 7.
 _ERROR_NAMES: Final = (
@@ -332,6 +337,12 @@ class Http2Connection:
             stream.reset(direction, f"{_SENDERS[direction]} {reason}", stamp)
             self._settle(stream)
 
+    def _settings(self, direction: int, flags: int, stream: int, payload: bytes, stamps: list[Stamp]) -> None:
+        for identifier, value in _SETTING.iter_unpack(payload):
+            if identifier == _MAX_FRAME_SIZE:
+                reader = self._readers[1 - direction]
+                reader.longest = max(reader.longest, value)  # frames from before a smaller one may be on their way
+
     def _go_away(self, direction: int, flags: int, stream: int, payload: bytes, stamps: list[Stamp]) -> None:
         last = int.from_bytes(payload[:4], "big") & 0x7FFF_FFFF
         code = int.from_bytes(payload[4:8], "big")
@@ -356,6 +367,7 @@ _BLOCK_KINDS: Final = frozenset((FrameType.HEADERS, FrameType.PUSH_PROMISE, Fram
 _FRAMES: Final[dict[int, Callable[[Http2Connection, int, int, int, bytes, list[Stamp]], None]]] = {
     FrameType.HEADERS: Http2Connection._headers,
     FrameType.RST_STREAM: Http2Connection._rst_stream,
+    FrameType.SETTINGS: Http2Connection._settings,
     FrameType.PUSH_PROMISE: Http2Connection._push_promise,
     FrameType.GOAWAY: Http2Connection._go_away,
     FrameType.CONTINUATION: Http2Connection._continuation,
