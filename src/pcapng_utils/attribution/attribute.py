@@ -46,6 +46,8 @@ _CLOSE: Final = 20.0
 """A clock that is given up while its log-likelihood is no lower than so is looked at again."""
 _RIVALS: Final = 4
 """Clocks that are set against the best in the end, at most."""
+_OUTSIDE_COST: Final = 0.3
+"""What a call made while there was no capture costs in log-likelihood: a clock does not win by leaving them out."""
 _TRANSLATED_SURENESS: Final = 0.9
 
 
@@ -83,16 +85,21 @@ class _Trial:
     clock: Clock
     engine: Engine
     tracks: list[Track]
+    outside: int
+    """Calls that were made while there was no capture, under this clock."""
     told: bool = False
     """The clock is what `experiment.json` says."""
     likelihood: float = 0.0
 
     def learn(self, rounds: int) -> None:
-        self.likelihood = self.engine.learn_writes(self.tracks, rounds) - _STEP_COST * len(self.clock.steps)
+        self.likelihood = self.engine.learn_writes(self.tracks, rounds) - self._cost()
 
     def finish(self) -> None:
         """Learn until nothing new comes of it."""
-        self.likelihood = self.engine.learn_writes(self.tracks, _TRIAL_ROUNDS) - _STEP_COST * len(self.clock.steps)
+        self.likelihood = self.engine.learn_writes(self.tracks, _TRIAL_ROUNDS) - self._cost()
+
+    def _cost(self) -> float:
+        return _STEP_COST * len(self.clock.steps) + _OUTSIDE_COST * self.outside
 
 
 class _Job:
@@ -195,11 +202,11 @@ class _Job:
             del trials[left:]
         best = trials[0]
         best.finish()
-        self._clock_sureness = self._share_of_doubt(best, close)
+        self._clock_sureness = self._probability_of(best, close)
         best.engine.settle_writes(best.tracks, best.likelihood)
         return best
 
-    def _share_of_doubt(self, best: _Trial, close: Sequence[_Trial]) -> float:
+    def _probability_of(self, best: _Trial, close: Sequence[_Trial]) -> float:
         """Probability of the best clock, against those that explained the calls nearly as well before they were given
         up: where all repeats itself they may be off by a whole period, and nothing tells."""
         known = [self._refined(best, "estimated").offset]
@@ -215,7 +222,8 @@ class _Job:
         return 1.0 / (1.0 + rivals)
 
     def _trial(self, clock: Clock, keys: set[FlowKey], *, told: bool = False) -> _Trial:
-        return _Trial(clock, Engine(self._names, self._callers), self._writes(clock, keys), told)
+        tracks, outside = self._writes(clock, keys)
+        return _Trial(clock, Engine(self._names, self._callers), tracks, outside, told)
 
     def _straightened(self, trial: _Trial, keys: set[FlowKey]) -> _Trial:
         """The trial, or one with the drift that it shows, if that is likelier."""
@@ -235,18 +243,20 @@ class _Job:
         sizes = [len(self._calls[key][CLIENT]) for key in keys]
         return {keys[place] for place in spread(sizes, _TRIAL)}
 
-    def _writes(self, clock: Clock, keys: set[FlowKey]) -> list[Track]:
-        """The writes of some sockets, under a clock; those made while there was no capture say nothing of it."""
+    def _writes(self, clock: Clock, keys: set[FlowKey]) -> tuple[list[Track], int]:
+        """The writes of some sockets, under a clock; and how many were made while there was no capture: these say
+        little of it."""
         end = (max(flow.last for flow in self._flows) - self._epoch) / 1e6 + WIDE
-        tracks = []
+        tracks, outside = [], 0
         for key, places in self._paired(clock):
             if key in keys:
                 for place, calls in self._shares(self._calls[key][CLIENT], places, clock):
                     track = replace(self._tracks[place][CLIENT], factors={})
                     self._set(track, [call for call in calls if -WIDE < call[0] < end])
-                    if track.calls and track.unit_times:
+                    if calls and track.unit_times:
                         tracks.append(track)
-        return tracks
+                        outside += len(calls) - len(track.calls)
+        return tracks, outside
 
     def _refined(self, trial: _Trial, source: ShiftSource) -> Clock:
         """Take out what a first alignment shows of an error: of drift, and of the moment that counts as zero.
