@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from pathlib import Path
 
@@ -165,6 +166,26 @@ def test_attribution_may_be_left_out(folder: Path) -> None:
     assert "Attribution" not in convert(folder, "--attribution", "none")
     (entry,) = entries(folder / "traffic.har")
     assert "_stacktrace" not in entry["request"] and "_attribution" not in entry["request"]
+
+
+def test_every_file_that_was_read_is_named_with_its_digest(folder: Path, tmp_path: Path) -> None:
+    start = {"start_capture_time": 0}
+    contents = {"experiment.json": json.dumps({"network": start, "device": start}), "device.json": "{}"}
+    contents |= {"ad_ids.txt": "", "sslkeylog.txt": "# none\n"}
+    for name, text in contents.items():
+        (folder / name).write_text(text)
+    hosts, read = tmp_path / "hosts", b"10.0.0.1 phone\n"
+    hosts.write_bytes(read)
+    convert(folder, "--hosts-file", hosts)
+    metadata = har(folder / "traffic.har")["log"]["creator"]["_metadata"]
+    names = [file["name"] for file in metadata["files"]]
+    assert sorted(names) == sorted([*contents, "traffic.pcap", "socket_trace.json", "aes_info.json", "hosts"])
+    named = {file["name"]: file for file in metadata["files"]}["hosts"]
+    assert named == {"name": "hosts", "size": len(read), "sha256": hashlib.sha256(read).hexdigest()}
+    assert metadata["options"] == {"hostsFile": "hosts"}
+    convert(folder, "-f", "-sf", "")
+    metadata = har(folder / "traffic.har")["log"]["creator"]["_metadata"]
+    assert "experiment.json" not in [file["name"] for file in metadata["files"]]
 
 
 def test_a_shift_that_is_given_is_obeyed(folder: Path) -> None:

@@ -24,7 +24,7 @@ from pcapng_utils.har.writer import Annotations
 from pcapng_utils.layers import CLIENT, SERVER, Problem
 from pcapng_utils.net.names import Names
 from pcapng_utils.net.shards import WHOLE, Shard
-from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, Source, file_digest
+from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, Source, digest_of, file_digest
 from pcapng_utils.pipeline.dissection import BuilderOptions, Counts, Dissection
 from pcapng_utils.pipeline.examining import examination_of
 from pcapng_utils.pipeline.memory import Budget
@@ -73,6 +73,7 @@ class Conversion:
         self._annotate: Annotate = lambda ordinal: Annotations()
         self._annotate_connection: AnnotateConnection = lambda connection: {}
         self._examination = examination_of(options, capture)
+        self._hosts = None if options.hosts_file is None else _read(options.hosts_file)
         self._trace_was_cut = False
         """The trace ends before its first call does."""
         self._trace = self._open_trace()
@@ -114,8 +115,8 @@ class Conversion:
             self._traced = TracedFlows()
             self._dissection.watch = self._traced.exchange
             self._dissection.watch_end = self._traced.end
-        if self.options.hosts_file is not None:
-            self.names.learn_hosts(_read_text(self.options.hosts_file))
+        if self._hosts is not None:
+            self.names.learn_hosts(self._hosts.decode(errors="replace"))
 
     @property
     def counts(self) -> Counts:
@@ -126,6 +127,7 @@ class Conversion:
         self._read_keylogs()
         self.files.insert(0, self._read_together(progress) or self._read_share(progress))
         self._add_bad_lines()
+        self._add_hosts()
         self._add_decryption()
         self._join_trace()
         self._add_identifiers()
@@ -263,9 +265,16 @@ class Conversion:
         digest = file_digest(path, self.options.hash_algorithm)
         self.files.append(digest)
         self.enrichment_digests["pirogue_stacktrace"] = digest.digest
+        self.files += [file_digest(read, self.options.hash_algorithm) for read in joined.read]
         if trace.malformed:
             message = f"records of {file_name(path)} are no socket calls: they were skipped"
             self.problems.add(Problem("socket-trace-bad-record", message, detail=f"{trace.malformed} records"))
+
+    def _add_hosts(self) -> None:
+        """Note which file gave names: as it was read, for it may be a pipe."""
+        if self._hosts is not None and self.options.hosts_file is not None:
+            name = file_name(self.options.hosts_file)
+            self.files.append(digest_of(self._hosts, self.options.hash_algorithm, name))
 
     def _open_cipher_log(self) -> ContentDecryption | None:
         path = self.options.cipher_log
@@ -373,9 +382,9 @@ class Conversion:
         return metadata
 
 
-def _read_text(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from None
 

@@ -39,6 +39,12 @@ def file_digest(path: Path, algorithm: str) -> FileDigest:
         return source.finish(file_name(path))
 
 
+def digest_of(data: bytes, algorithm: str, name: str) -> FileDigest:
+    """The digest of what was read of a file."""
+    other = hashlib.new(algorithm, data, usedforsecurity=False)
+    return FileDigest(name, len(data), hashlib.sha256(data).hexdigest(), other.hexdigest())
+
+
 class Source:
     """A binary stream whose errors name it."""
 

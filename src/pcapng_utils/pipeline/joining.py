@@ -44,6 +44,8 @@ class JoinedTrace:
         self.problems: list[Problem] = []
         self.metadata: dict[str, Any] = {}
         """`creator._metadata.attribution`"""
+        self.read: list[Path] = []
+        """What was read besides the trace."""
         self._log = log
         self._answers: dict[int, list[tuple[str | int, Attribution | dict[str, Any]]]] = {}
         self._flows: dict[str, FlowAttribution] = {}
@@ -86,8 +88,12 @@ class JoinedTrace:
         if options.metadata is None:
             return None
         try:
-            return compute_time_shift_from_pirogue_experiment_metadata(options.metadata.parent)
-        except (ValueError, OSError):
+            shift = compute_time_shift_from_pirogue_experiment_metadata(options.metadata.parent)
+            self.read.append(options.metadata)
+            return shift
+        except (ValueError, OSError) as error:
+            if isinstance(error, ValueError):
+                self.read.append(options.metadata)
             message = f"{file_name(options.metadata)} was expected to tell when both captures began: it was not used"
             self.problems.append(Problem("experiment-unreadable", message))
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pcapng_utils.errors import well_formed
+from pcapng_utils.errors import file_name, well_formed
 from pcapng_utils.pipeline.limits import Asked
 from pcapng_utils.pipeline.memory import DEFAULT
 
@@ -103,6 +103,8 @@ class Options:
             asked["systemFrames"] = list(map(well_formed, self.system_frames))
         if self.redact:
             asked["redact"] = True
+        if self.hosts_file is not None:
+            asked["hostsFile"] = file_name(self.hosts_file)
         if self.limits:
             asked["limits"] = dict(self.limits)
         if not self.bodies:
