@@ -12,6 +12,7 @@ from typing import Any, Final
 
 NOBODY: Final = "(no code)"
 _DOUBTFUL: Final = 0.9
+_SIDES: Final = ("request", "response")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,10 +36,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def attribution(arguments: argparse.Namespace) -> int:
     from pcapng_utils.cli.terminal import printable
-    from pcapng_utils.har.reading import read_har
 
     prefixes = tuple(prefix for prefix in arguments.system_frames.split(",") if prefix)
-    log = read_har(arguments.har)["log"]
+    log = _read(arguments.har)
     requests = list(_requests(log["entries"], prefixes))
     for line in _clock(log):
         print(printable(line))  # noqa: T201
@@ -49,6 +49,17 @@ def attribution(arguments: argparse.Namespace) -> int:
         print(_listing(listed))  # noqa: T201
     sys.stdout.flush()
     return 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """`log`. Raises InputError if this is no HAR."""
+    from pcapng_utils.errors import InputError
+    from pcapng_utils.har.reading import is_har, read_har
+
+    if path.exists() and not is_har(path):
+        raise InputError(f"{path} is no HAR: `pcapng-utils convert` makes one of a capture or an experiment first.")
+    log: dict[str, Any] = read_har(path)["log"]
+    return log
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +122,22 @@ def _clock(log: dict[str, Any]) -> Iterator[str]:
     """What is known of the two clocks."""
     found = (log.get("creator", {}).get("_metadata") or {}).get("attribution")
     if not found:
-        yield "This HAR has no attribution: it was made without a socket trace."
+        named = sum(any("_stacktrace" in (entry.get(side) or ()) for side in _SIDES) for entry in log["entries"])
+        if named:
+            yield (
+                f"This HAR names code for {named:,} of {len(log['entries']):,} exchanges, and says neither how sure "
+                "that is nor what it made of the clocks."
+            )
+        else:
+            yield "This HAR has no attribution: it was made without a socket trace."
         return
-    clock = found.get("clock") or {}
+    clock = found.get("clock")
+    if not clock:
+        yield (
+            f"Clock: {found.get('shiftSource', 'none')}, phone minus router {found.get('shift', 0):+.3f} s; "
+            "each message has the call that is nearest in time"
+        )
+        return
     yield (
         f"Clock: {found.get('shiftSource', 'none')}, phone minus router {clock.get('offset', 0):+.3f} s, "
         f"drift {clock.get('drift', 0):+.1f} ppm, {clock.get('anchors', 0)} anchors within "

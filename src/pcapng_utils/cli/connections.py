@@ -74,7 +74,10 @@ def _read(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str
         from pcapng_utils.har.reading import read_har
 
         log = read_har(arguments.input)["log"]
-        return log.get("_connections") or [], lost_packets(log.get("_problems") or ())
+        lost = lost_packets(log.get("_problems") or ())
+        if "_connections" not in log:
+            lost.insert(0, f"{arguments.input} lists no connections: their capture does, if it is named instead.")
+        return log.get("_connections") or [], lost
     from pcapng_utils.pipeline.convert import Conversion
 
     capture, options = reading_options(arguments)

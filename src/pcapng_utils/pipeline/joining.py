@@ -51,7 +51,9 @@ class JoinedTrace:
         self._flows: dict[str, FlowAttribution] = {}
         shift = self._experiment_shift(options)
         if options.attribution == "nearest":
-            self._take_nearest(traced, options.time_shift if options.time_shift is not None else shift or 0.0)
+            given = options.time_shift is not None
+            source = "given" if given else "none" if shift is None else "experiment.json"
+            self._take_nearest(traced, (options.time_shift if given else shift) or 0.0, source)
         else:
             self._align(traced, Settings(options.time_shift, shift, options.min_confidence))
 
@@ -121,7 +123,7 @@ class JoinedTrace:
             for index, (ordinal, place) in enumerate(traced.keys[flow.id]):
                 self._answers.setdefault(ordinal, []).append((place, result.messages[flow.id, index]))
 
-    def _take_nearest(self, traced: TracedFlows, shift: float) -> None:
+    def _take_nearest(self, traced: TracedFlows, shift: float, source: str) -> None:
         """As pcapng-utils 1.1 did, to the letter."""
         calls = NearestCalls(self._log)
         counts: Counter[str] = Counter()
@@ -131,7 +133,8 @@ class JoinedTrace:
             self._flows[flow.id] = FlowAttribution("app" if shown else "not-shown", None, False)
             for key, message in zip(traced.keys[flow.id], flow.messages, strict=True):
                 counts[self._nearest_of(calls, identity, key, message, shift)] += 1
-        self.metadata = {"method": "nearest", "shift": shift, "attributed": 0, "ambiguous": 0, "none": 0, **counts}
+        clocks = {"shift": shift, "shiftSource": source}
+        self.metadata = {"method": "nearest", **clocks, "attributed": 0, "ambiguous": 0, "none": 0, **counts}
 
     def _nearest_of(self, calls: NearestCalls, flow: str, key: Key, message: MessageView, shift: float) -> str:
         moment = message.first // 1000 + round(shift * 1e6)
