@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import tempfile
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -44,6 +45,8 @@ def pcapng_to_har(
     """
     if output_raw_tshark:
         raise UsageError("output_raw_tshark: no tshark is run, so there is no output of it.")
+    if systematic_time_shift is not None and not math.isfinite(systematic_time_shift):
+        raise UsageError(f"systematic_time_shift {systematic_time_shift}: a number of seconds was expected.")
     experiment = Experiment.of(Path(input_file))
     output = Path(output_file) if output_file is not None else experiment.capture.with_suffix(".har")
     if output.exists() and not overwrite:

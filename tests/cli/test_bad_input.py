@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,6 +223,35 @@ def test_names_that_are_not_utf_8_are_escaped_in_what_is_written(tmp_path: Path)
 def test_a_device_that_is_full(folder: Path) -> None:
     message = refused("convert", folder, "-o", "/dev/full", "-q")
     assert "/dev/full" in message and "No space left" in message
+
+
+COMMANDS = (
+    *("connections IN", "connections IN --json", "connections IN --csv", "findings IN --json", "attribution HAR"),
+    *("convert IN -q -o -", "convert IN -q -o - --stream", "report IN -f"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("how", [">/dev/full", ">&-"])
+def test_standard_output_that_cannot_be_written_is_named(folder: Path, command: str, how: str) -> None:
+    (folder / "device.json").write_text('{"imei": "490154203237518"}')
+    assert run("convert", folder, "-q").returncode == 0
+    script = "import sys; from pcapng_utils.cli import main; sys.exit(main())"
+    words = command.replace("IN", str(folder)).replace("HAR", str(folder / "traffic.har"))
+    shell = f"exec {sys.executable} -c '{script}' {words} {how}"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, check=False, timeout=60)
+    reason = b"No space left on device" if "full" in how else b"Bad file descriptor"
+    assert done.returncode == 1 and b"standard output: " + reason in done.stderr, done.stderr
+    assert (b"report.html was written" in done.stderr) == ("report" in command)
+
+
+@pytest.mark.parametrize("how", ["2>&-", ">&-"])
+def test_streams_that_are_closed_do_not_matter_where_nothing_is_said(folder: Path, how: str) -> None:
+    script = "import sys; from pcapng_utils.cli import main; sys.exit(main())"
+    shell = f"exec {sys.executable} -c '{script}' convert {folder} {how}"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert len(entries(folder / "traffic.har")) == 1
 
 
 @pytest.fixture

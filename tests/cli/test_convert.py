@@ -252,11 +252,28 @@ def test_streamed_lines_that_filters_left_out_are_counted(folder: Path) -> None:
         ["-o", "/no/such/folder/x.har"],
         ["--no-such-option"],
         ["--stream", "-sf", "socket_trace.json"],
+        ["--stream", "--attribution", "nearest"],
+        ["--stream", "--attribution", "alignment"],
+        ["--stream", "--min-confidence", "0.5"],
+        ["--stream", "--time-shift", "1"],
+        ["--time-shift", "nan"],
+        ["--time-shift=-inf"],
+        ["--time-shift", "1e300"],
+        ["--from", "2026-01-02", "--to", "2026-01-01"],
+        ["--from", "2026-01-01", "--to", "2026-01-01"],
+        ["-k", ""],
+        ["--hosts-file", ""],
+        ["-o", ""],
     ],
 )
 def test_wrong_usage_is_exit_code_2(folder: Path, options: list[str]) -> None:
     assert run("convert", folder, *options).returncode == 2
     assert not (folder / "traffic.har").exists()
+
+
+def test_a_stream_may_be_told_to_attribute_nothing(folder: Path) -> None:
+    convert(folder, "--stream", "--attribution", "none", "-o", folder / "x.jsonl", "-q")
+    assert len((folder / "x.jsonl").read_bytes().splitlines()) == 1
 
 
 def test_a_time_that_is_none_is_answered_with_one(folder: Path) -> None:

@@ -35,6 +35,11 @@ def test_of_two_suffixes_the_last_gives_way_as_in_version_1(folder: Path) -> Non
     assert len(entries(folder / "traffic.pcap.har")) == 1
 
 
+@pytest.mark.parametrize("shift", ["nan", "inf", "soon"])
+def test_a_shift_that_is_no_number_of_seconds_is_refused(folder: Path, shift: str) -> None:
+    assert "a number of seconds was expected" in convert("-i", folder, "--time-shift", shift, code=2)
+
+
 def test_the_output_may_be_named(folder: Path, tmp_path: Path) -> None:
     convert("--input", folder / "traffic.pcap", "--output", tmp_path / "other.har")
     assert len(entries(tmp_path / "other.har")) == 1

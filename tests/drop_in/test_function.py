@@ -31,6 +31,11 @@ def test_paths_may_be_strings_and_the_input_a_folder(folder: Path, tmp_path: Pat
     assert len(entries(tmp_path / "out.har")) == 1
 
 
+def test_a_shift_that_is_no_number_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match="nan"):
+        pcapng_to_har(folder, systematic_time_shift=float("nan"))
+
+
 def test_it_overwrites_only_when_told_to(folder: Path) -> None:
     output = folder / "traffic.har"
     output.write_text("before")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pcapng_utils.cli import main
-from pcapng_utils.cli.sizes import size
+from pcapng_utils.cli.values import size
 from pcapng_utils.errors import InputError
 from pcapng_utils.report.bodies import LARGE, move_large_bodies
 from pcapng_utils.report.page import LeftOut, write_page

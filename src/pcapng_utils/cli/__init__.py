@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -60,6 +61,8 @@ def _legacy_parser() -> argparse.ArgumentParser:
 
 def run(name: str, make_parser: Callable[[], argparse.ArgumentParser], arguments: Sequence[str] | None) -> int:
     """Parse the arguments, run the command, and turn what ends it early into a sentence and an exit code."""
+    if not sys.stderr:  # closed: there is nobody to be told anything
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     try:
         return _run(name, make_parser, arguments)
     except BrokenPipeError:
@@ -86,9 +89,7 @@ def _run(name: str, make_parser: Callable[[], argparse.ArgumentParser], argument
         namespace = make_parser().parse_args(arguments)
         command: Command = namespace.command
         with _terminable():
-            code = command(namespace)
-            sys.stdout.flush()
-            return code
+            return command(namespace)
     except UsageError as error:
         return _say(name, str(error), WRONG_USAGE)
     except InputError as error:

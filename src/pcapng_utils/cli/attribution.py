@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from pcapng_utils.cli.terminal import printable, show, table
+from pcapng_utils.cli.values import file
 
 NOBODY: Final = "(no code)"
 _DOUBTFUL: Final = 0.9
@@ -23,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "they may be. The code is the first frame of the stack that is neither Android's, Java's, Kotlin's nor the "
         "HTTP client's.",
     )
-    parser.add_argument("har", metavar="FILE.har", type=Path)
+    parser.add_argument("har", metavar="FILE.har", type=file)
     parser.add_argument(
         "--system-frames",
         default="",
@@ -35,19 +37,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def attribution(arguments: argparse.Namespace) -> int:
-    from pcapng_utils.cli.terminal import printable
-
     prefixes = tuple(prefix for prefix in arguments.system_frames.split(",") if prefix)
     log = _read(arguments.har)
     requests = list(_requests(log["entries"], prefixes))
     for line in _clock(log):
-        print(printable(line))  # noqa: T201
-    print(_by_code(requests))  # noqa: T201
+        show(printable(line))
+    show(_by_code(requests))
     listed = requests if arguments.all else [one for one in requests if _is_doubtful(one)]
     if listed:
-        print("\n" + ("All exchanges" if arguments.all else "In doubt"))  # noqa: T201
-        print(_listing(listed))  # noqa: T201
-    sys.stdout.flush()
+        show("\n" + ("All exchanges" if arguments.all else "In doubt"))
+        show(_listing(listed))
     return 0
 
 
@@ -146,8 +145,6 @@ def _clock(log: dict[str, Any]) -> Iterator[str]:
 
 
 def _by_code(requests: Sequence[_Request]) -> str:
-    from pcapng_utils.cli.terminal import table
-
     groups: dict[str, _Group] = defaultdict(_Group)
     for request in requests:
         group = groups[request.code]
@@ -172,8 +169,6 @@ def _by_code(requests: Sequence[_Request]) -> str:
 
 
 def _listing(requests: Sequence[_Request]) -> str:
-    from pcapng_utils.cli.terminal import table
-
     rows = [
         (
             request.started[11:23],

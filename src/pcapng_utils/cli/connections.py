@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 from pcapng_utils.cli.convert import add_reading_options, reading_options
+from pcapng_utils.cli.terminal import show, show_json, table
+from pcapng_utils.cli.values import file
 
 _COLUMNS: Final = (
     "id",
@@ -33,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="List every connection of a capture, an experiment or a HAR made of one: with whom, how much, and "
         "what could not be read, and why.",
     )
-    parser.add_argument("input", metavar="INPUT", type=Path, help="capture, experiment folder, or HAR file")
+    parser.add_argument("input", metavar="INPUT", type=file, help="capture, experiment folder, or HAR file")
     add_reading_options(parser)
     parser.add_argument("--undecrypted", action="store_true", help="those alone that were not (wholly) read")
     parser.add_argument("--host", action="append", default=[], help="this host and those below it; repeatable")
@@ -51,17 +52,16 @@ def connections(arguments: argparse.Namespace) -> int:
     rows = [row for row in rows if _wanted(row, arguments)]
     rows.sort(key=_ORDERS[arguments.sort])
     if arguments.json:
-        import msgspec
-
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
+        show_json(rows)
     elif arguments.csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(_COLUMNS)
-        writer.writerows(map(_cells, rows))
-    else:
-        from pcapng_utils.cli.terminal import table
+        from pcapng_utils.errors import standard_output
 
-        print(table(_COLUMNS, map(_cells, rows), right=_NUMBERS))  # noqa: T201
+        with standard_output():
+            writer = csv.writer(sys.stdout)
+            writer.writerow(_COLUMNS)
+            writer.writerows(map(_cells, rows))
+    else:
+        show(table(_COLUMNS, map(_cells, rows), right=_NUMBERS))
     say("connections", lost)
     return 0
 

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pcapng_utils.cli.sizes import size
+from pcapng_utils.cli.values import file, seconds, size
 
 if TYPE_CHECKING:
     from pcapng_utils.pipeline.convert import Conversion
@@ -26,22 +26,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Turn a capture, or the folder of a PiRogue experiment, into a HAR file: each HTTP message with "
         "the code that sent it and its clear text.",
     )
-    parser.add_argument("input", metavar="INPUT", type=Path, help="capture (- for standard input) or experiment folder")
+    parser.add_argument("input", metavar="INPUT", type=file, help="capture (- for standard input) or experiment folder")
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
-        type=Path,
+        type=file,
         help="HAR file to write; default: the capture's name with .har in place of .pcap, .pcapng.gz or the like; "
         "- for standard output",
     )
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output if it exists")
     add_reading_options(parser)
     attribution = parser.add_argument_group("attribution")
-    attribution.add_argument("--attribution", choices=("alignment", "nearest", "none"), default="alignment")
-    attribution.add_argument("--min-confidence", type=float, default=0.5, metavar="P", help="default: 0.5")
+    attribution.add_argument("--attribution", choices=("alignment", "nearest", "none"), help="default: alignment")
+    attribution.add_argument("--min-confidence", type=float, metavar="P", help="default: 0.5")
     attribution.add_argument(
-        "--time-shift", type=float, metavar="SECONDS", help="phone's clock minus router's clock; default: estimated"
+        "--time-shift", type=seconds, metavar="SECONDS", help="phone's clock minus router's clock; default: estimated"
     )
     add_examination_options(parser)
     filters = parser.add_argument_group("what is written")
@@ -93,11 +93,11 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """What goes with a capture."""
     group = parser.add_argument_group("what goes with the capture (found beside it by default)")
     group.add_argument(
-        "-k", "--keylog", action="append", type=Path, default=[], metavar="FILE", help="TLS secrets; repeatable"
+        "-k", "--keylog", action="append", type=file, default=[], metavar="FILE", help="TLS secrets; repeatable"
     )
     group.add_argument("-sf", "--socket-operations-file", metavar="FILE", help="socket trace; '' for none")
     group.add_argument("-cf", "--cryptography-operations-file", metavar="FILE", help="cipher log; '' for none")
-    group.add_argument("--hosts-file", type=Path, metavar="FILE", help="names of addresses, in the form of /etc/hosts")
+    group.add_argument("--hosts-file", type=file, metavar="FILE", help="names of addresses, in the form of /etc/hosts")
     parser.add_argument(
         "--limit",
         action="append",
@@ -112,12 +112,12 @@ def add_examination_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("labels and findings")
     group.add_argument(
         "--identifiers",
-        type=Path,
+        type=file,
         metavar="FILE",
         help="what to look for besides the identifiers of device.json and ad_ids.txt: lines name=value",
     )
     group.add_argument(
-        "--trackers", type=Path, metavar="FILE", help="signatures of trackers: what Exodus Privacy's API gives, as JSON"
+        "--trackers", type=file, metavar="FILE", help="signatures of trackers: what Exodus Privacy's API gives, as JSON"
     )
     group.add_argument(
         "--system-frames",
@@ -126,7 +126,7 @@ def add_examination_options(parser: argparse.ArgumentParser) -> None:
         help="class prefixes that are not the app's, besides those known, with commas between them",
     )
     group.add_argument(
-        "--yara", type=Path, metavar="RULES", help="YARA rules to apply to URLs, headers, clear bodies and messages"
+        "--yara", type=file, metavar="RULES", help="YARA rules to apply to URLs, headers, clear bodies and messages"
     )
 
 
@@ -173,26 +173,17 @@ def _moment(text: str) -> int:
 def convert(arguments: argparse.Namespace) -> int:
     from pcapng_utils.cli.progress import progress_bar
     from pcapng_utils.cli.summary import print_summary
-    from pcapng_utils.errors import UsageError
     from pcapng_utils.pipeline.convert import Conversion
-    from pcapng_utils.pipeline.memory import LEAST
 
     capture, options = reading_options(arguments)
     options = replace(options, **examination_options(arguments))
     output = output_path(arguments.output, capture, options.files, force=arguments.force)
-    if not 0 <= arguments.min_confidence <= 1:
-        raise UsageError(f"--min-confidence {arguments.min_confidence}: a probability, from 0 to 1, was expected.")
-    if arguments.jobs < 1:
-        raise UsageError(f"--jobs {arguments.jobs}: a number of processes was expected, 1 at least.")
-    if arguments.stream and arguments.socket_operations_file:
-        raise UsageError("--stream attributes nothing, which takes whole connections: leave out -sf, or --stream.")
-    if arguments.max_memory < LEAST:
-        raise UsageError(f"--max-memory {arguments.max_memory}: {LEAST // 1_000_000}M at least.")
+    _check(arguments)
     options = replace(
         options,
         redact=arguments.redact,
-        attribution=arguments.attribution,
-        min_confidence=arguments.min_confidence,
+        attribution=arguments.attribution or options.attribution,
+        min_confidence=options.min_confidence if arguments.min_confidence is None else arguments.min_confidence,
         time_shift=arguments.time_shift,
         bodies=not arguments.no_bodies,
         ensure_ascii=arguments.ensure_ascii,
@@ -210,6 +201,32 @@ def convert(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         print_summary(conversion, output)
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for what cannot be meant."""
+    from pcapng_utils.errors import UsageError
+    from pcapng_utils.pipeline.memory import LEAST
+
+    confidence, begin, end = arguments.min_confidence, arguments.begin, arguments.end
+    if confidence is not None and not 0 <= confidence <= 1:
+        raise UsageError(f"--min-confidence {confidence}: a probability, from 0 to 1, was expected.")
+    if begin is not None and end is not None and begin >= end:
+        raise UsageError("--from was expected to be earlier than --to: no exchange is from such a time.")
+    if arguments.jobs < 1:
+        raise UsageError(f"--jobs {arguments.jobs}: a number of processes was expected, 1 at least.")
+    if arguments.max_memory < LEAST:
+        raise UsageError(f"--max-memory {arguments.max_memory}: {LEAST // 1_000_000}M at least.")
+    asked = {
+        "-sf": bool(arguments.socket_operations_file),
+        "--attribution": arguments.attribution not in (None, "none"),
+        "--min-confidence": confidence is not None,
+        "--time-shift": arguments.time_shift is not None,
+    }
+    for option in (name for name, is_asked in asked.items() if is_asked and arguments.stream):
+        raise UsageError(
+            f"--stream attributes nothing, which takes whole connections: leave out {option}, or --stream."
+        )
 
 
 def _stream(conversion: Conversion, output: Path | None, progress: Callable[[int], None]) -> None:

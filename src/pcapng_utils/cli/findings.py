@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pcapng_utils.cli.convert import (
@@ -16,6 +14,8 @@ from pcapng_utils.cli.convert import (
     examination_options,
     reading_options,
 )
+from pcapng_utils.cli.terminal import show, show_json, table
+from pcapng_utils.cli.values import file
 
 if TYPE_CHECKING:
     from pcapng_utils.cli.unread import Unread
@@ -36,7 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Show which identifiers of a device or a person were sent, in which form and where, by whose code "
         f"and to whom. Exit code {FOUND} says that something was found.",
     )
-    parser.add_argument("input", metavar="INPUT", type=Path, help="HAR file, capture, or experiment folder")
+    parser.add_argument("input", metavar="INPUT", type=file, help="HAR file, capture, or experiment folder")
     add_reading_options(parser)
     add_examination_options(parser)
     form = parser.add_mutually_exclusive_group()
@@ -50,13 +50,11 @@ def findings(arguments: argparse.Namespace) -> int:
 
     rows, unread = _findings(arguments)
     if arguments.json:
-        import msgspec
-
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
+        show_json(rows)
     elif rows:
-        print(_by_exchange(rows) if arguments.all else _grouped(rows))  # noqa: T201
+        show(_by_exchange(rows) if arguments.all else _grouped(rows))
     else:
-        print("Nothing was found.")  # noqa: T201
+        show("Nothing was found.")
     say("findings", unread.sentences())
     return FOUND if rows else 0
 
@@ -116,16 +114,12 @@ def _nothing_to_look_for() -> Exception:
 
 def _grouped(rows: Iterable[Row]) -> str:
     """Findings that differ in the exchange alone, as one line."""
-    from pcapng_utils.cli.terminal import table
-
     counts = Counter(map(_cells, rows))
     lines = [(*cells, f"{count:,}") for cells, count in sorted(counts.items())]
     return table((*_COLUMNS, "exchanges"), lines, right=frozenset({len(_COLUMNS)}))
 
 
 def _by_exchange(rows: Iterable[Row]) -> str:
-    from pcapng_utils.cli.terminal import table
-
     lines = [(str(row["entry"]), *_cells(row)) for row in rows]
     return table(("entry", *_COLUMNS), lines, right=frozenset({0}))
 

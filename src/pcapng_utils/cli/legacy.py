@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from pathlib import Path
 from typing import Final
+
+from pcapng_utils.cli.values import file, seconds
 
 #: Options that tuned tshark, with what they were set to when nothing was said.
 _WITHOUT_EFFECT: Final = {
@@ -24,10 +25,10 @@ def parser() -> argparse.ArgumentParser:
         prog="pcapng_to_har",
         description="Turn a capture into a HAR file. `pcapng-utils convert` does the same and more.",
     )
-    parser.add_argument("-i", "--input", type=Path, required=True, metavar="PATH", help="capture, or experiment folder")
-    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="default: the input with suffix .har")
+    parser.add_argument("-i", "--input", type=file, required=True, metavar="PATH", help="capture, or experiment folder")
+    parser.add_argument("-o", "--output", type=file, metavar="PATH", help="default: the input with suffix .har")
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output if it exists")
-    parser.add_argument("-k", "--keylog", action="append", type=Path, default=[], metavar="PATH", help="TLS secrets")
+    parser.add_argument("-k", "--keylog", action="append", type=file, default=[], metavar="PATH", help="TLS secrets")
     parser.add_argument(
         "-sf", "--socket-operations-file", metavar="PATH", help="'' for none; default: socket_trace.json beside INPUT"
     )
@@ -35,11 +36,11 @@ def parser() -> argparse.ArgumentParser:
         "-cf", "--cryptography-operations-file", metavar="PATH", help="'' for none; default: aes_info.json beside INPUT"
     )
     parser.add_argument(
-        "--time-shift", type=float, metavar="SECONDS", help="phone's clock minus router's clock; default: estimated"
+        "--time-shift", type=seconds, metavar="SECONDS", help="phone's clock minus router's clock; default: estimated"
     )
     parser.add_argument("--ensure-ascii", action="store_true", help="escape everything that is not ASCII")
     parser.add_argument("--hash-algo", default="sha1", metavar="ALGO", help="of the digests (default: sha1)")
-    parser.add_argument("--hosts-file", type=Path, metavar="PATH", help="names of addresses")
+    parser.add_argument("--hosts-file", type=file, metavar="PATH", help="names of addresses")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="say more (repeatable)")
     tuning = parser.add_argument_group("options that tuned tshark", "accepted, and without effect: no tshark is run")
     tuning.add_argument("-c", "--tshark", default=_WITHOUT_EFFECT["tshark"], metavar="CMD")

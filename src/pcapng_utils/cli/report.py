@@ -15,7 +15,8 @@ from pcapng_utils.cli.convert import (
     examination_options,
     reading_options,
 )
-from pcapng_utils.cli.sizes import size
+from pcapng_utils.cli.terminal import printable, show
+from pcapng_utils.cli.values import file, size
 
 if TYPE_CHECKING:
     from pcapng_utils.pipeline.options import Options
@@ -32,12 +33,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Make one HTML file that shows who sent what to whom. It holds everything it shows, and needs "
         "neither network nor server.",
     )
-    parser.add_argument("input", metavar="INPUT", type=Path, help="HAR file, capture, or experiment folder")
+    parser.add_argument("input", metavar="INPUT", type=file, help="HAR file, capture, or experiment folder")
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
-        type=Path,
+        type=file,
         help="file to write; default: INPUT's name, .html; report.html in a folder",
     )
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output if it exists")
@@ -68,7 +69,11 @@ def report(arguments: argparse.Namespace) -> int:
             har, out, title=_title(arguments.input), max_size=arguments.max_size, system_prefixes=prefixes
         )
     if not arguments.quiet:
-        _summarise(output, left_out)
+        try:
+            _summarise(output, left_out)
+        except OSError as error:
+            error.add_note(f"{output} was written")
+            raise
     return 0
 
 
@@ -147,10 +152,8 @@ def _title(source: Path) -> str:
 
 
 def _summarise(output: Path, left_out: LeftOut) -> None:
-    from pcapng_utils.cli.terminal import printable
-
-    print(f"Written      {printable(str(output))} ({output.stat().st_size:,} bytes)")  # noqa: T201
+    show(f"Written      {printable(str(output))} ({output.stat().st_size:,} bytes)")
     if left_out.bodies:
-        print(f"Left out     {left_out.bodies:,} bodies of {left_out.bytes:,} bytes: --max-size makes room")  # noqa: T201
+        show(f"Left out     {left_out.bodies:,} bodies of {left_out.bytes:,} bytes: --max-size makes room")
     if left_out.exchanges:
-        print(f"Left out     the details of {left_out.exchanges:,} exchanges")  # noqa: T201
+        show(f"Left out     the details of {left_out.exchanges:,} exchanges")

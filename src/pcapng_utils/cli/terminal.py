@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -11,6 +12,24 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069
 def printable(text: str) -> str:
     """The text with control characters (and those that turn the direction of writing) as escapes."""
     return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def show(text: str) -> None:
+    """Print to standard output. Raises OSError, which names it."""
+    from pcapng_utils.errors import standard_output
+
+    with standard_output():
+        print(text)  # noqa: T201
+
+
+def show_json(rows: Any) -> None:
+    """Print JSON to standard output. Raises OSError, which names it."""
+    import msgspec
+
+    from pcapng_utils.errors import standard_output
+
+    with standard_output() as out:
+        out.write(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
