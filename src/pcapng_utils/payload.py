@@ -5,11 +5,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import pybase64
 
 from pcapng_utils.har.text import body_text
+
+
+class HARPayloadDict(TypedDict):
+    """A body as HAR has it."""
+
+    size: int
+    text: str
+    encoding: NotRequired[Literal["base64"]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class Payload:
         """One payload of several, in order."""
         return cls(b"".join(payload.bytes_ for payload in payloads))
 
-    def to_har_dict(self, mimetype: str = "") -> dict[str, Any]:
+    def to_har_dict(self, mimetype: str = "") -> HARPayloadDict:
         """`size` and `text`; `encoding` "base64" where the bytes are no text in the charset of `mimetype`."""
         text = body_text(self.bytes_, mimetype)
         if text is not None:

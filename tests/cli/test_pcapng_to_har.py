@@ -40,6 +40,13 @@ def test_a_shift_that_is_no_number_of_seconds_is_refused(folder: Path, shift: st
     assert "a number of seconds was expected" in convert("-i", folder, "--time-shift", shift, code=2)
 
 
+def test_options_may_have_underscores(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a_b").write_text("")
+    convert("-i", folder, "--time_shift=-1", "--hash_algo", "sha256", f"--hosts_file={tmp_path / 'a_b'}")
+    metadata = har(folder / "traffic.har")["log"]["creator"]["_metadata"]
+    assert metadata["options"] == {"timeShift": -1.0, "hostsFile": "a_b"}
+
+
 def test_the_output_may_be_named(folder: Path, tmp_path: Path) -> None:
     convert("--input", folder / "traffic.pcap", "--output", tmp_path / "other.har")
     assert len(entries(tmp_path / "other.har")) == 1

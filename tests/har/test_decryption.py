@@ -67,6 +67,32 @@ def enriched(
     return har
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MIN_LEN_ENCRYPTED_BYTES", 10**6), ("MIN_LEN_DECRYPTED_BYTES", 10**6), ("MAX_SIZE_DIFF_FRACTION", 0.0)],
+)
+def test_a_subclass_may_set_what_is_too_short_or_too_different(tmp_path: Path, name: str, value: float) -> None:
+    stricter = type("Stricter", (ContentDecryption,), {name: value})
+    log = tmp_path / "aes_info.json"
+    log.write_text(json.dumps([call((CLEAR, cbc(CLEAR)))]))
+    for enricher, found in ((ContentDecryption, True), (stricter, False)):
+        entry = {"request": binary(cbc(CLEAR)), "response": {"content": {"mimeType": "", "size": 0}}}
+        enricher({"log": {"creator": {}, "entries": [entry]}}, log).enrich()
+        assert ("_decryption" in entry["request"]) == found
+
+
+def test_a_subclass_may_take_shorter_bodies(tmp_path: Path) -> None:
+    class Lenient(ContentDecryption):
+        MIN_LEN_ENCRYPTED_BYTES = 3
+        MIN_LEN_DECRYPTED_BYTES = 1
+
+    log = tmp_path / "aes_info.json"
+    log.write_text(json.dumps([call((b"abc", b"\xff\xfe\xfd"), "RC4")]))
+    entry = {"request": binary(b"\xff\xfe\xfd"), "response": {"content": {"mimeType": "", "size": 0}}}
+    Lenient({"log": {"creator": {}, "entries": [entry]}}, log).enrich()
+    assert "_decryption" in entry["request"]
+
+
 def test_a_request_is_matched_by_what_its_cipher_put_out(tmp_path: Path) -> None:
     body = cbc(CLEAR)
     har = enriched(tmp_path, [key_made(os.urandom(16)), key_made(KEY), call((CLEAR, body))], binary(body))

@@ -336,6 +336,16 @@ def test_a_subclass_may_name_keys_and_leave_some_out(tmp_path: Path) -> None:
     assert "_socketFd" not in exported and "_threadId" in exported
 
 
+def test_keys_to_leave_out_are_a_set_that_may_be_added_to(tmp_path: Path) -> None:
+    Stacktrace.DO_NOT_EXPORT_STACKTRACE_KEYS.add("threadId")
+    try:
+        made = har(entry(0))
+        Stacktrace(made, trace_file(tmp_path, [call(0)])).enrich()
+        assert "threadId" not in made["log"]["entries"][0]["request"]["_stacktrace"]
+    finally:
+        Stacktrace.DO_NOT_EXPORT_STACKTRACE_KEYS.remove("threadId")
+
+
 def exchanges(offset: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Sixty exchanges of one connection, and their calls by a phone's clock that is so many ms ahead."""
     dice = random.Random(7)

@@ -36,7 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def main_pcapng_to_har(arguments: Sequence[str] | None = None) -> int:
     """`pcapng_to_har`: the command of pcapng-utils 1.1, with its options."""
-    return run("pcapng_to_har", _legacy_parser, arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    return run("pcapng_to_har", _legacy_parser, [_hyphened(word) for word in words])
+
+
+def _hyphened(word: str) -> str:
+    """An option as it is written here: pcapng-utils 1.1 takes `--time_shift` for `--time-shift`."""
+    if not word.startswith("--"):
+        return word
+    name, *value = word.split("=", 1)
+    return "=".join((name.replace("_", "-"), *value))
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

@@ -6,9 +6,12 @@ import hashlib
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
+
+ENRICHMENT_KEY: Final = "enrichment_files_sha1"
+HASH_ALGO: Final = "sha1"
 
 
 class HarEnrichment(ABC):
@@ -53,13 +56,13 @@ class HarEnrichment(ABC):
         """
         log = self.har_data["log"]
         metadata = log["creator"].setdefault("_metadata", {})
-        digests = metadata.get("enrichment_files_sha1", {})
+        digests = metadata.get(ENRICHMENT_KEY, {})
         if self.ID in digests:
             raise ValueError(f"this HAR was enriched with {self.ID} before")
         if not log["entries"] or not self.has_data():
             return False
         self.enrich_all(log["entries"])
-        metadata["enrichment_files_sha1"] = {**digests, self.ID: _sha1(self.input_data_file)}
+        metadata[ENRICHMENT_KEY] = {**digests, self.ID: _sha1(self.input_data_file)}
         return True
 
 

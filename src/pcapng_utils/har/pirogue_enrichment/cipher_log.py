@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import msgspec
 
 from pcapng_utils.attribution.json_array import ArrayReader, NotAnArrayError, balanced_objects
 from pcapng_utils.layers import CLIENT, SERVER
 
-MIN_ENCRYPTED: Final = 8
-MIN_CLEAR: Final = 2
-MAX_SIZE_DIFFERENCE: Final = 0.5
-"""Of the body's size."""
+_HEAD: Final = 8
+"""Bytes that are compared before all are."""
 
 #: Algorithms whose output is not a text that was hidden: digests, MACs, signatures, key derivation and agreement.
 _NO_CIPHER: Final = re.compile(
@@ -31,6 +29,18 @@ _READ_SIZE: Final = 1 << 18
 
 _Side = tuple[bytes, bytes, int]
 """What was encrypted, its first bytes, and its length."""
+
+
+class Bounds(NamedTuple):
+    """Which calls may be a body's."""
+
+    min_encrypted: int = 8
+    min_clear: int = 2
+    max_difference: float = 0.5
+    """Between the sizes of call and body, as a part of the body's."""
+
+
+USUAL: Final = Bounds()
 
 
 class CipherCall(msgspec.Struct, frozen=True):
@@ -80,7 +90,8 @@ class _Record(msgspec.Struct):
 class CipherLog:
     """All calls and keys of a log."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds = USUAL) -> None:
+        self._bounds = bounds
         self.calls: list[CipherCall] = []
         self.keys: dict[bytes, str] = {}
         """Keys that were made, in order, and the algorithm each was made for."""
@@ -92,9 +103,9 @@ class CipherLog:
         self._decoder = msgspec.json.Decoder(_Record, strict=False)
 
     @classmethod
-    def read(cls, stream: BinaryIO) -> CipherLog:
+    def read(cls, stream: BinaryIO, bounds: Bounds = USUAL) -> CipherLog:
         """Read a log. Raises ValueError if it is not a JSON array of objects; an empty stream is an empty log."""
-        log = cls()
+        log = cls(bounds)
         for piece in _pieces(stream, log):
             log._take(piece)
         return log
@@ -130,8 +141,8 @@ class CipherLog:
         for direction in (CLIENT, SERVER):
             side = call.encrypted(direction)
             encrypted, clear = len(side), len(call.clear(direction))
-            self._sides[direction].append((side, side[:MIN_ENCRYPTED], encrypted))
-            if encrypted >= MIN_ENCRYPTED and clear >= MIN_CLEAR:
+            self._sides[direction].append((side, side[:_HEAD], encrypted))
+            if encrypted >= self._bounds.min_encrypted and clear >= self._bounds.min_clear:
                 size = float(encrypted) if call.is_asymmetric else (encrypted + clear) / 2
                 insort(self._by_size[direction], (size, position))
 
@@ -139,10 +150,10 @@ class CipherLog:
         """The call whose encrypted side contains the body or is contained in it; of several, the one nearest in size,
         of these the first in the log."""
         size = len(body)
-        if size < MIN_ENCRYPTED:
+        if size < self._bounds.min_encrypted:
             return None
-        by_size, sides, head = self._by_size[direction], self._sides[direction], body[:MIN_ENCRYPTED]
-        most = size * MAX_SIZE_DIFFERENCE
+        by_size, sides, head = self._by_size[direction], self._sides[direction], body[:_HEAD]
+        most = size * self._bounds.max_difference
         low = bisect_left(by_size, (size - most, -1))
         high = bisect_left(by_size, (size + most, len(self.calls)))
         found = []
@@ -150,9 +161,9 @@ class CipherLog:
             encrypted, begin, extent = sides[position]
             # Hardly any contains the other, which the first bytes tell: to look for a long text takes preparation.
             if extent <= size:
-                fits = body.find(begin, 0, size - extent + MIN_ENCRYPTED) >= 0 and encrypted in body
+                fits = body.find(begin, 0, size - extent + _HEAD) >= 0 and encrypted in body
             else:
-                fits = encrypted.find(head, 0, extent - size + MIN_ENCRYPTED) >= 0 and body in encrypted
+                fits = encrypted.find(head, 0, extent - size + _HEAD) >= 0 and body in encrypted
             if fits:
                 found.append((abs(length - size), position))
         return self.calls[min(found)[1]] if found else None

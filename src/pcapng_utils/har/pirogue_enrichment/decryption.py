@@ -13,7 +13,7 @@ import pybase64
 
 from pcapng_utils.har.pirogue_enrichment.base import HarEnrichment
 from pcapng_utils.har.pirogue_enrichment.cipher_keys import find_key
-from pcapng_utils.har.pirogue_enrichment.cipher_log import CipherCall, CipherLog, call_to_har
+from pcapng_utils.har.pirogue_enrichment.cipher_log import USUAL, Bounds, CipherCall, CipherLog, call_to_har
 from pcapng_utils.layers import CLIENT, SERVER
 from pcapng_utils.payload import Payload
 
@@ -24,6 +24,10 @@ class ContentDecryption(HarEnrichment):
     """Replaces bodies by their clear text, and tells where it came from in `_decryption`."""
 
     ID: ClassVar[str] = "pirogue_decryption"
+    MIN_LEN_ENCRYPTED_BYTES: ClassVar[int] = USUAL.min_encrypted
+    MIN_LEN_DECRYPTED_BYTES: ClassVar[int] = USUAL.min_clear
+    MAX_SIZE_DIFF_FRACTION: ClassVar[float] = USUAL.max_difference
+    """What a call's and a body's sizes may differ by, as a part of the body's. A subclass may set all three."""
 
     def __init__(self, har_data: dict[str, Any], input_data_file: Path) -> None:
         super().__init__(har_data, input_data_file)
@@ -34,9 +38,10 @@ class ContentDecryption(HarEnrichment):
     @cached_property
     def log(self) -> CipherLog:
         """The cipher calls. Raises ValueError naming the file if it is no JSON array."""
+        bounds = Bounds(self.MIN_LEN_ENCRYPTED_BYTES, self.MIN_LEN_DECRYPTED_BYTES, self.MAX_SIZE_DIFF_FRACTION)
         with self.input_data_file.open("rb") as file:
             try:
-                return CipherLog.read(file)
+                return CipherLog.read(file, bounds)
             except ValueError as error:
                 raise ValueError(f"{self.input_data_file}: not a cipher log: {error}") from None
 

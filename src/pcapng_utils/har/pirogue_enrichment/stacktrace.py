@@ -6,7 +6,6 @@ Works on any HAR dict whose entries have `_communityId` and whose messages have 
 from __future__ import annotations
 
 import logging
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NamedTuple
@@ -83,7 +82,7 @@ class Stacktrace(HarEnrichment):
     ID: ClassVar[str] = "pirogue_stacktrace"
     KEYS_PREFIX: ClassVar[str] = ""
     """Put before every key of an exported call."""
-    DO_NOT_EXPORT_STACKTRACE_KEYS: ClassVar[AbstractSet[str]] = REDUNDANT_KEYS
+    DO_NOT_EXPORT_STACKTRACE_KEYS: ClassVar[set[str]] = set(REDUNDANT_KEYS)
 
     def __init__(
         self,
