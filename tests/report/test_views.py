@@ -213,6 +213,39 @@ class TestExchanges:
         expect(page.locator(".detail")).to_contain_text("Exchange 70")
         expect(page.get_by_role("row", selected=True)).to_have_count(1)
 
+    @pytest.mark.parametrize("key", ["Enter", "ArrowDown"])
+    def test_keys_lead_from_the_search_through_the_table_into_the_parts_and_back(self, opened: Open, key: str) -> None:
+        page = opened("everything", "exchanges")
+        page.keyboard.press("/")
+        expect(page.get_by_role("searchbox")).to_be_focused()
+        page.keyboard.type("creative")
+        page.keyboard.press(key)
+        grid = page.get_by_role("grid", name="Exchanges")
+        expect(grid).to_be_focused()
+        expect(page.locator(".count")).to_contain_text("of 71 exchanges")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("tab", selected=True)).to_be_focused()
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("tab", name="Response")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(grid).to_be_focused()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("tab", selected=True)).to_be_focused()
+
+    def test_a_button_that_leads_to_the_next_exchange_keeps_the_focus(self, opened: Open) -> None:
+        page = opened("everything", "exchanges?open=5")
+        page.get_by_role("button", name="Next exchange").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        expect(page.locator(".detail")).to_contain_text("Exchange 7")
+
+    def test_no_filter_has_two_choices_of_one_name(self, opened: Open) -> None:
+        page = opened("everything", "exchanges")
+        for facet in page.locator(".facet").all():
+            names = [text.rpartition(" (")[0] or text for text in facet.locator("option").all_inner_texts()]
+            assert len(names) == len(set(names)), names
+
     def test_an_address_brings_back_what_was_shown(self, opened: Open) -> None:
         page = opened("everything", "exchanges?sender=AdNova&open=5")
         expect(page.locator(".detail")).to_contain_text("Exchange 5")
@@ -239,6 +272,23 @@ class TestExchanges:
         assert rows(page).count() == 71
         page.evaluate("window.dispatchEvent(new Event('afterprint'))")
         assert rows(page).count() < 71
+
+    def test_no_number_is_printed_over_two_lines(self, opened: Open) -> None:
+        page = opened("everything", "exchanges")
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 1000, "height": 800})  # a landscape page
+        found = "all => all.map(one => one.lastChild).map(text => { text.data = '0.999';"
+        found += " const range = document.createRange(); range.selectNodeContents(text);"
+        found += " return range.getClientRects().length; })"
+        assert set(page.locator(".tbody .confidence").evaluate_all(found)) == {1}
+
+
+@pytest.mark.parametrize("view", ["overview", "exchanges", "connections", "problems"])
+def test_every_view_fits_a_narrow_window(opened: Open, view: str) -> None:
+    """320 CSS pixels: WCAG 2.2, 1.4.10 (reflow)."""
+    page = opened("everything", view, width=320)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 class TestDetails:
@@ -351,6 +401,22 @@ class TestDetails:
         page = open_by_url(opened, "/bid")
         assert re.fullmatch(r"frame\.number in \{\d+\.\.\d+\}", copied(page, "Copy Wireshark filter"))
 
+    def test_all_bytes_are_printed(self, opened: Open) -> None:
+        page = open_by_url(opened, "creative")
+        page.get_by_role("tab", name="Response").click()
+        page.locator(".body").get_by_role("button", name="Hex").click()
+        seen = page.locator(".hex-line").count()
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        size = int(page.locator(".body").first.evaluate("one => one.querySelectorAll('.hex-line').length"))
+        assert size >= seen and size > 18
+        cut = "one => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1"
+        assert not page.locator(".hex").first.evaluate(cut)
+        last = page.locator(".hex-line").last.bounding_box()
+        whole = page.locator(".body").first.bounding_box()
+        assert last is not None and whole is not None
+        assert last["y"] + last["height"] <= whole["y"] + whole["height"]
+
     def test_a_body_is_saved_as_its_bytes(self, opened: Open) -> None:
         page = open_by_url(opened, "creative")
         page.get_by_role("tab", name="Response").click()
@@ -376,6 +442,17 @@ class TestConnectionsAndProblems:
             "Example CA",
         ):
             expect(detail).to_contain_text(text)
+
+    def test_connections_are_reached_by_keyboard_alone(self, opened: Open) -> None:
+        page = opened("everything", "connections")
+        page.keyboard.press("/")
+        page.keyboard.type("bank")
+        page.keyboard.press("Enter")
+        expect(page.locator(".count")).to_have_text("1 of 9 connections")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("region", name="Facts")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("grid", name="Connections")).to_be_focused()
 
     def test_a_connection_leads_to_its_exchanges(self, opened: Open) -> None:
         page = opened("everything", "connections?open=3")

@@ -5,6 +5,7 @@ import type { Certificate, Connection, ConnectionRow } from "../data/types";
 import { bytes, count, duration, moment, oneLine, plural } from "../format/text";
 import { CopyButton, Data, Facts } from "../ui/basics";
 import { useEscape } from "../ui/escape";
+import { useFocusIfWanted, type WantsFocus } from "../ui/focus";
 import { Loaded, useLoaded } from "../ui/loading";
 import { Read } from "./Connections";
 
@@ -13,10 +14,12 @@ const LEFT_OUT = "The details of this connection were left out of this page, whi
 export function ConnectionDetail({
   report,
   row,
+  wantsFocus,
   onClose,
 }: {
   report: Report;
   row: ConnectionRow;
+  wantsFocus: WantsFocus;
   onClose: () => void;
 }) {
   const state = useLoaded(() => openItem<Connection>(row.at), [row]);
@@ -55,7 +58,7 @@ export function ConnectionDetail({
         </p>
       )}
       <Loaded state={state} leftOut={LEFT_OUT}>
-        {(connection) => <Opened row={row} connection={connection} />}
+        {(connection) => <Opened row={row} connection={connection} wantsFocus={wantsFocus} />}
       </Loaded>
     </article>
   );
@@ -67,11 +70,20 @@ const bothSides = (numbers: Record<string, number> | undefined, show: (value: nu
 const any = (numbers: Record<string, number> | undefined): boolean =>
   Object.values(numbers ?? {}).some((value) => value > 0);
 
-function Opened({ row, connection }: { row: ConnectionRow; connection: Connection }) {
+function Opened({
+  row,
+  connection,
+  wantsFocus,
+}: {
+  row: ConnectionRow;
+  connection: Connection;
+  wantsFocus: WantsFocus;
+}) {
+  const panel = useFocusIfWanted<HTMLDivElement>(wantsFocus);
   const { frames } = connection;
   const { certificates = [], ...tls } = connection.tls ?? {};
   return (
-    <div class="panel" role="region" aria-label="Facts" tabIndex={0}>
+    <div class="panel" role="region" aria-label="Facts" tabIndex={0} ref={panel}>
       <Facts
         rows={[
           ["Client", <Data key="c" value={row.client} />],

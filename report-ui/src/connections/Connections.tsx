@@ -1,5 +1,5 @@
-import { useMemo, useState } from "preact/hooks";
-import type { Report } from "../data/report";
+import { useMemo, useRef, useState } from "preact/hooks";
+import { isUnread, type Report } from "../data/report";
 import { go, type Route } from "../data/route";
 import { openJson } from "../data/store";
 import type { ConnectionRow, DnsLookup } from "../data/types";
@@ -7,6 +7,7 @@ import { bytes, count, duration, offset, oneLine, plural } from "../format/text"
 import { Choice, Data } from "../ui/basics";
 import { Boundary } from "../ui/boundary";
 import { useLoaded } from "../ui/loading";
+import { SearchField } from "../ui/search";
 import { type Column, Table } from "../ui/table";
 import { ConnectionDetail } from "./ConnectionDetail";
 import { Lookups } from "./Lookups";
@@ -45,6 +46,7 @@ export function Connections({ report, route }: { report: Report; route: Route })
     return { columns, few: columns.filter((column) => FEW.has(column.key)) };
   }, [report]);
   const opened = route.open === undefined ? undefined : report.connectionById.get(route.open);
+  const byKey = useRef(false);
   const open = (id: string | undefined) => go({ view: "connections", filter: route.filter, open: id });
   const choose = (next: Shown) => {
     setNames(next === "names");
@@ -61,21 +63,10 @@ export function Connections({ report, route }: { report: Report; route: Route })
       <div class="master">
         <div class="filters" role="search" aria-label="Connections">
           <div class="search">
-            <input
-              type="search"
+            <SearchField
               value={q}
-              placeholder="Search"
-              aria-label="Search"
-              spellcheck={false}
-              onInput={(event) =>
-                go(
-                  {
-                    view: "connections",
-                    filter: { ...route.filter, q: event.currentTarget.value || undefined },
-                    open: route.open,
-                  },
-                  true,
-                )
+              onSearch={(term) =>
+                go({ view: "connections", filter: { ...route.filter, q: term || undefined }, open: route.open }, true)
               }
             />
             <Choice label="Which" options={options} value={shown} onChoose={choose} />
@@ -99,7 +90,10 @@ export function Connections({ report, route }: { report: Report; route: Route })
             sort={sort}
             onSort={(key) => setSort({ key: key as Key, descending: sort.key === key && !sort.descending })}
             opened={opened?.id}
-            onOpen={(connection) => open(connection.id)}
+            onOpen={(connection, key) => {
+              byKey.current = key;
+              open(connection.id);
+            }}
             narrow={narrow}
             empty="No connection is like that."
           />
@@ -107,15 +101,12 @@ export function Connections({ report, route }: { report: Report; route: Route })
       </div>
       {opened && shown !== "names" && (
         <Boundary of={opened}>
-          <ConnectionDetail key={opened.id} report={report} row={opened} onClose={() => open(undefined)} />
+          <ConnectionDetail report={report} row={opened} wantsFocus={byKey} onClose={() => open(undefined)} />
         </Boundary>
       )}
     </main>
   );
 }
-
-const isUnread = (connection: ConnectionRow): boolean =>
-  connection.decrypted === "no" || connection.decrypted === "partly";
 
 const needle = (connection: ConnectionRow): string =>
   `${connection.host} ${connection.server} ${connection.client} ${connection.application} ${connection.protocol} ${connection.secured} ${connection.reason} ${connection.sdk?.name ?? ""} ${connection.sdk?.company ?? ""}`.toLowerCase();

@@ -35,6 +35,9 @@ const CONFIDENCES: [string, (value: number | null) => boolean][] = [
   ["none", (value) => value === null],
 ];
 
+/** Of a facet with several values that are like one another: any of those. */
+export const DECRYPTED_AT_ALL = "one or both";
+export const IDENTIFIER_AT_ALL = "at least one";
 const DECRYPTED = ["neither", "request", "response", "both"];
 const NONE = "none";
 
@@ -49,11 +52,11 @@ const VALUES: Record<Facet, (exchange: Exchange) => string[]> = {
   protocol: (exchange) => [exchange.protocol || NONE],
   decrypted: (exchange) => {
     const value = DECRYPTED[exchange.decrypted] ?? NONE;
-    return exchange.decrypted ? ["any", value] : [value];
+    return exchange.decrypted ? [DECRYPTED_AT_ALL, value] : [value];
   },
   identifier: (exchange) => {
     if (!exchange.findings.length) return [NONE];
-    return ["any", ...new Set(exchange.findings.map((finding) => finding.identifier))];
+    return [IDENTIFIER_AT_ALL, ...new Set(exchange.findings.map((finding) => finding.identifier))];
   },
   confidence: (exchange) => CONFIDENCES.filter(([, holds]) => holds(exchange.confidence)).map(([name]) => name),
 };

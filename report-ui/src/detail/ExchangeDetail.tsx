@@ -11,6 +11,7 @@ import { count, duration, moment, oneLine } from "../format/text";
 import { Confidence, CopyButton, Data, Facts, Swatch, type Tab, Tabs } from "../ui/basics";
 import { Boundary } from "../ui/boundary";
 import { useEscape } from "../ui/escape";
+import type { WantsFocus } from "../ui/focus";
 import { Loaded, useLoaded } from "../ui/loading";
 import { CodeView } from "./CodeView";
 import { Conversation } from "./Conversation";
@@ -23,12 +24,13 @@ const LEFT_OUT =
 interface Props {
   report: Report;
   exchange: Exchange;
+  wantsFocus: WantsFocus;
   onClose: () => void;
   onPrevious: (() => void) | undefined;
   onNext: (() => void) | undefined;
 }
 
-export function ExchangeDetail({ report, exchange, onClose, onPrevious, onNext }: Props) {
+export function ExchangeDetail({ report, exchange, wantsFocus, onClose, onPrevious, onNext }: Props) {
   const state = useLoaded(() => openItem<Entry>(exchange.at), [exchange]);
   useEscape(onClose);
   return (
@@ -72,7 +74,7 @@ export function ExchangeDetail({ report, exchange, onClose, onPrevious, onNext }
         </p>
       </header>
       <Loaded state={state} leftOut={LEFT_OUT}>
-        {(entry) => <Opened report={report} exchange={exchange} entry={entry} />}
+        {(entry) => <Opened report={report} exchange={exchange} entry={entry} wantsFocus={wantsFocus} />}
       </Loaded>
     </article>
   );
@@ -93,7 +95,12 @@ function SdkLabel({ exchange }: { exchange: Exchange }) {
   );
 }
 
-function Opened({ report, exchange, entry }: { report: Report; exchange: Exchange; entry: Entry }) {
+function Opened({
+  report,
+  exchange,
+  entry,
+  wantsFocus,
+}: Pick<Props, "report" | "exchange" | "wantsFocus"> & { entry: Entry }) {
   const messages = (entry._webSocketMessages ?? entry._eventStream ?? []).length;
   const tabs: Tab[] = [
     {
@@ -141,6 +148,7 @@ function Opened({ report, exchange, entry }: { report: Report; exchange: Exchang
         label="Parts of the exchange"
         tabs={tabs.map((tab) => ({ ...tab, content: () => <Boundary of={tab.id}>{tab.content()}</Boundary> }))}
         chosen={chosen}
+        wantsFocus={wantsFocus}
         onChoose={setChosen}
       />
     </>

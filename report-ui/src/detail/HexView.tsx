@@ -1,11 +1,14 @@
 import { useRef } from "preact/hooks";
+import { plural } from "../format/text";
+import { usePrinting } from "../ui/printing";
 import { useVirtual } from "../ui/virtual";
 
 const WIDTH = 16;
 const LINE = 20;
 const MOST_LINES = 18;
+const MOST_PRINTED = 2000;
 
-/** Offsets, bytes and characters; only the lines in sight are made. */
+/** Offsets, bytes and characters; only the lines in sight are made, or those that are printed. */
 export function HexView({ bytes }: { bytes: Uint8Array }) {
   const scroller = useRef<HTMLDivElement>(null);
   const lines = Math.ceil(bytes.length / WIDTH);
@@ -15,6 +18,11 @@ export function HexView({ bytes }: { bytes: Uint8Array }) {
     estimateSize: () => LINE,
     overscan: 8,
   });
+  const printing = usePrinting();
+  const items = printing
+    ? Array.from({ length: Math.min(lines, MOST_PRINTED) }, (_, index) => ({ index, start: 0 }))
+    : virtual.getVirtualItems();
+  const left = bytes.length - MOST_PRINTED * WIDTH;
   return (
     <div
       class="hex"
@@ -22,17 +30,18 @@ export function HexView({ bytes }: { bytes: Uint8Array }) {
       role="region"
       aria-label="Bytes in hexadecimal"
       tabIndex={0}
-      style={{ height: `${Math.min(lines, MOST_LINES) * LINE + 18}px` }}
+      style={{ height: printing ? "auto" : `${Math.min(lines, MOST_LINES) * LINE + 18}px` }}
     >
-      <div style={{ height: `${virtual.getTotalSize()}px` }}>
-        {virtual.getVirtualItems().map(({ index, start }) => (
-          <div class="hex-line" key={index} style={{ transform: `translateY(${start}px)` }}>
+      <div style={{ height: printing ? "auto" : `${virtual.getTotalSize()}px` }}>
+        {items.map(({ index, start }) => (
+          <div class="hex-line" key={index} style={printing ? {} : { transform: `translateY(${start}px)` }}>
             <span class="muted">{(index * WIDTH).toString(16).padStart(8, "0")}</span>
             <span>{hexOf(bytes, index * WIDTH)}</span>
             <span class="characters">{charactersOf(bytes, index * WIDTH)}</span>
           </div>
         ))}
       </div>
+      {printing && left > 0 && <p class="notice">{plural(left, "more byte")} are not printed: Save has them all.</p>}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { type Filter, passes, type Sort, type SortKey, sorted } from "../data/filter";
 import { colourOf, type Exchange, type Report } from "../data/report";
 import { go, type Route } from "../data/route";
@@ -35,6 +35,7 @@ export function Exchanges({ report, route }: { report: Report; route: Route }) {
   }, [report]);
 
   const change = (next: Filter) => go({ view: "exchanges", filter: next, open: route.open }, true);
+  const byKey = useRef(false);
   const open = (number: string | undefined) => go({ view: "exchanges", filter, open: number });
   const opened = route.open === undefined ? undefined : report.exchanges[Number(route.open) - 1];
   const place = opened ? rows.indexOf(opened) : -1;
@@ -62,7 +63,10 @@ export function Exchanges({ report, route }: { report: Report; route: Route }) {
           sort={sort}
           onSort={(key) => setSort({ key: key as SortKey, descending: sort.key === key && !sort.descending })}
           opened={opened && route.open}
-          onOpen={(exchange) => open(String(exchange.index + 1))}
+          onOpen={(exchange, key) => {
+            byKey.current = key;
+            open(String(exchange.index + 1));
+          }}
           narrow={narrow}
           empty={search.busy ? "Searching…" : "No exchange is like that."}
         />
@@ -70,9 +74,9 @@ export function Exchanges({ report, route }: { report: Report; route: Route }) {
       {opened && (
         <Boundary of={opened}>
           <ExchangeDetail
-            key={opened.index}
             report={report}
             exchange={opened}
+            wantsFocus={byKey}
             onClose={() => open(undefined)}
             onPrevious={neighbour(-1)}
             onNext={neighbour(1)}

@@ -1,11 +1,11 @@
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { FACETS, type Facet, type Filter, facetCounts } from "../data/filter";
 import type { Report } from "../data/report";
 import type { Scope } from "../data/search";
 import { count, offset, oneLine, plural } from "../format/text";
 import { useMedia } from "../ui/external";
+import { SearchField } from "../ui/search";
 
-const TYPING_MS = 120;
 const LONGEST_OPTION = 60;
 const MOST_OPTIONS = 500;
 
@@ -82,44 +82,6 @@ export function Filters({ report, filter, shown, busy, folded, onChange }: Props
       )}
       <Chips report={report} filter={filter} onChange={onChange} />
     </div>
-  );
-}
-
-function SearchField({ value, onSearch }: { value: string; onSearch: (term: string) => void }) {
-  const [typed, setTyped] = useState(value);
-  const timer = useRef(0);
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => setTyped(value), [value]);
-  useEffect(() => {
-    const focus = (event: KeyboardEvent) => {
-      const isWriting = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
-      if (event.key !== "/" || isWriting || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      field.current?.focus();
-    };
-    document.addEventListener("keydown", focus);
-    return () => {
-      clearTimeout(timer.current);
-      document.removeEventListener("keydown", focus);
-    };
-  }, []);
-  return (
-    <input
-      type="search"
-      ref={field}
-      value={typed}
-      placeholder="Search"
-      aria-label="Search"
-      title="Search (key: /)"
-      spellcheck={false}
-      autocomplete="off"
-      onInput={(event) => {
-        const term = event.currentTarget.value;
-        setTyped(term);
-        clearTimeout(timer.current);
-        timer.current = window.setTimeout(() => onSearch(term), TYPING_MS);
-      }}
-    />
   );
 }
 

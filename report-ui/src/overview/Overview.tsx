@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import { passes } from "../data/filter";
+import { DECRYPTED_AT_ALL, IDENTIFIER_AT_ALL, passes } from "../data/filter";
 import { isUnread, type Report } from "../data/report";
 import { hrefOf } from "../data/route";
 import { bytes, count, duration, moment, oneLine, percent, plural } from "../format/text";
@@ -157,13 +157,13 @@ function tilesOf(report: Report): Tile[] {
       value: count(decrypted),
       label: "bodies decrypted",
       note: "by the cipher log",
-      href: decrypted ? hrefOf({ view: "exchanges", filter: { decrypted: "any" } }) : undefined,
+      href: decrypted ? hrefOf({ view: "exchanges", filter: { decrypted: DECRYPTED_AT_ALL } }) : undefined,
     },
     report.index.findings.length > 0 && {
       value: count(found),
       label: "exchanges with identifiers",
       note: plural(new Set(report.index.findings.map((finding) => finding.identifier)).size, "identifier"),
-      href: hrefOf({ view: "exchanges", filter: { identifier: "any" } }),
+      href: hrefOf({ view: "exchanges", filter: { identifier: IDENTIFIER_AT_ALL } }),
     },
     connections.length > 0 && {
       value: count(connections.length),

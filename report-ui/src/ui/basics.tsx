@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { oneLine } from "../format/text";
+import { useFocusIfWanted, type WantsFocus } from "./focus";
 
 /** A value from the capture, on its own against the direction of what surrounds it. */
 export function Data({ value, mono = true }: { value: unknown; mono?: boolean }) {
@@ -157,16 +158,18 @@ export function Tabs({
   label,
   tabs,
   chosen,
+  wantsFocus,
   onChoose,
 }: {
   label: string;
   tabs: Tab[];
   chosen: string;
+  wantsFocus?: WantsFocus;
   onChoose: (id: string) => void;
 }) {
   const prefix = useId();
   const current = tabs.find((tab) => tab.id === chosen) ?? tabs[0];
-  const list = useRef<HTMLDivElement>(null);
+  const list = useFocusIfWanted<HTMLDivElement>(wantsFocus, "[aria-selected=true]");
   if (!current) return null;
   const move = (event: KeyboardEvent) => {
     const place = tabs.indexOf(current);

@@ -23,7 +23,8 @@ interface Props<T> {
   sort?: { key: string; descending: boolean };
   onSort?: (key: string) => void;
   opened: string | undefined;
-  onOpen: (row: T) => void;
+  /** `key`: it was a key that opened it. */
+  onOpen: (row: T, key: boolean) => void;
   /** A row where there is no room for columns. */
   narrow: (row: T) => ComponentChildren;
   empty: string;
@@ -57,6 +58,13 @@ export function Table<T>({ label, rows, columns, keyOf, sort, onSort, opened, on
     setActive(openedAt);
     virtual.scrollToIndex(openedAt, { align: "auto" });
   }, [openedAt, virtual]);
+  const wasOpened = useRef(opened);
+  useEffect(() => {
+    const closed = wasOpened.current !== undefined && opened === undefined;
+    wasOpened.current = opened;
+    // What had the focus is gone with what was opened: the keys go on in the table.
+    if (closed && document.activeElement === document.body) scroller.current?.focus({ preventScroll: true });
+  }, [opened]);
   const current = Math.min(active, rows.length - 1);
 
   const move = (event: KeyboardEvent) => {
@@ -71,7 +79,7 @@ export function Table<T>({ label, rows, columns, keyOf, sort, onSort, opened, on
     };
     if (event.target !== scroller.current || event.altKey || event.ctrlKey || event.metaKey) return;
     const row = rows[current];
-    if ((event.key === "Enter" || event.key === " ") && row) onOpen(row);
+    if ((event.key === "Enter" || event.key === " ") && row) onOpen(row, true);
     else if (event.key in steps) {
       const next = Math.max(0, Math.min(rows.length - 1, current + (steps[event.key] ?? 0)));
       setActive(next);
@@ -84,7 +92,7 @@ export function Table<T>({ label, rows, columns, keyOf, sort, onSort, opened, on
   latest.current = { rows, onOpen };
   const choose = useCallback((index: number) => {
     setActive(index);
-    latest.current.onOpen(latest.current.rows[index] as T);
+    latest.current.onOpen(latest.current.rows[index] as T, false);
   }, []);
 
   const items = printing
