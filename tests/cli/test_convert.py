@@ -106,6 +106,23 @@ def test_the_same_input_gives_the_same_bytes(folder: Path, tmp_path: Path) -> No
     assert texts[0] == texts[1]
 
 
+def test_the_time_it_is_made_at_may_be_given(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the Reproducible Builds project has it: then all bytes are the same."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    texts = []
+    for name in ("a.har", "b.har"):
+        convert(folder, "-o", folder / name, "-q")
+        texts.append((folder / name).read_bytes())
+    assert texts[0] == texts[1] and b'"creation_datetime": "2023-11-14T22:13:20+00:00"' in texts[0]
+
+
+@pytest.mark.parametrize("value", ["", "now", "-1", "1e9", "\u0661", "9" * 30])
+def test_a_time_given_that_is_none_is_refused(folder: Path, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    done = run("convert", folder)
+    assert done.returncode == 2 and b"SOURCE_DATE_EPOCH" in done.stderr
+
+
 def test_compact_and_escaped_it_is_the_same_document(folder: Path, tmp_path: Path) -> None:
     convert(folder, "-o", tmp_path / "a.har")
     convert(folder, "-o", tmp_path / "b.har", "--compact", "--ensure-ascii")

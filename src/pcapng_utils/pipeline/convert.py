@@ -24,6 +24,7 @@ from pcapng_utils.har.writer import Annotations
 from pcapng_utils.layers import CLIENT, SERVER, Problem
 from pcapng_utils.net.names import Names
 from pcapng_utils.net.shards import WHOLE, Shard
+from pcapng_utils.pipeline.created import asked_time
 from pcapng_utils.pipeline.digests import DigestedSource, FileDigest, Source, digest_of, file_digest
 from pcapng_utils.pipeline.dissection import BuilderOptions, Counts, Dissection
 from pcapng_utils.pipeline.examining import examination_of
@@ -69,6 +70,7 @@ class Conversion:
         """Requests and responses whose bodies the cipher log opened; None without such a log."""
         self.left_out = 0
         """Exchanges that the filters kept out of what was written."""
+        self._created = asked_time()
         self._lines: LineSink | None = None
         self._annotate: Annotate = lambda ordinal: Annotations()
         self._annotate_connection: AnnotateConnection = lambda connection: {}
@@ -367,7 +369,7 @@ class Conversion:
         algorithm = self.options.hash_algorithm
         capture = self.files[0]
         metadata: dict[str, Any] = {
-            "creation_datetime": datetime.now(UTC).isoformat(),
+            "creation_datetime": (self._created or datetime.now(UTC)).isoformat(),
             f"input_{algorithm}": capture.digest,
             "input_sha256": capture.sha256,
             "files": [file.to_har() for file in self.files],
