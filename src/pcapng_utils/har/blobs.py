@@ -51,14 +51,14 @@ class Blobs:
         self._waiting: dict[int, int] = {}
         """For each file, its blobs that were not dropped."""
         self._last: BinaryIO | None = None
-        """The file that is written to, and where it begins and ends."""
-        self._begin = self._end = 0
+        """The file that is written to, and the offset of what is written next."""
+        self._end = 0
         self._written = 0
 
     def write(self, pieces: Iterable[bytes]) -> Blob:
         """Append a blob. Raises OSError."""
         file = self._last
-        if file is None or self._end - self._begin >= max(_FILE_SIZE, self._written // _SHARE):
+        if file is None or self._end & _PLACE >= max(_FILE_SIZE, self._written // _SHARE):
             file = self._begin_file()
         offset = self._end
         for piece in pieces:
@@ -139,7 +139,7 @@ class Blobs:
         self._next += 1
         self._files[number] = self._last = file = self._new_file()
         self._waiting[number] = 0
-        self._begin = self._end = number << _PLACE_BITS
+        self._end = number << _PLACE_BITS
         return file
 
     def _close(self, number: int) -> None:

@@ -47,7 +47,7 @@ class LineSink:
 
     @property
     def write_blob(self) -> WriteBlob:
-        return self._spool.blobs.write
+        return self._spool.write_blob
 
     def new_file(self) -> BinaryIO:
         return self._spool.new_file()
