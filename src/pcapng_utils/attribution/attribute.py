@@ -90,6 +90,8 @@ class _Trial:
     told: bool = False
     """The clock is what `experiment.json` says."""
     likelihood: float = 0.0
+    sureness: float = 1.0
+    """The probability of its clock against the others that were tried."""
 
     def learn(self, rounds: int) -> None:
         self.likelihood = self.engine.learn_writes(self.tracks, rounds) - self._cost()
@@ -121,7 +123,6 @@ class _Job:
         self._site_list = [self._sites.sites[stack] if stack != NO_STACK else 0 for stack in log.stack_ids]
         self._tracks = [flow_tracks(place, flow, self._epoch) for place, flow in enumerate(flows)]
         self._translated: set[int] = set()
-        self._clock_sureness = 1.0
         self._names = self._sites.names
         self._first_read: float | None = None
         """How long after a write the first read usually comes, in ms; None: not known."""
@@ -137,7 +138,7 @@ class _Job:
         engine.learn(sample([track for pair in self._tracks for track in pair]))
         if source == "estimated":
             given = clock
-        return self._conclude(engine, given, clock, source)
+        return self._conclude(engine, given, clock, source, trial.sureness)
 
     # The clock
 
@@ -202,7 +203,7 @@ class _Job:
             del trials[left:]
         best = trials[0]
         best.finish()
-        self._clock_sureness = self._probability_of(best, close)
+        best.sureness = self._probability_of(best, close) if close else 1.0
         best.engine.settle_writes(best.tracks, best.likelihood)
         return best
 
@@ -351,7 +352,9 @@ class _Job:
 
     # The answers
 
-    def _conclude(self, engine: Engine, given: Clock, clock: Clock, source: ShiftSource) -> Result:
+    def _conclude(
+        self, engine: Engine, given: Clock, clock: Clock, source: ShiftSource, clock_sureness: float
+    ) -> Result:
         idle, loss = engine.models[SERVER].idle, engine.models[CLIENT].loss
         answers = Answers(self._log, self._settings.min_confidence, idle, self._unordered, loss, engine.threads)
         result = Result(ClockFound(source, 0.0, 0.0, 0, 0.0), {}, {})
@@ -360,7 +363,7 @@ class _Job:
         for pair in engine.finish(busy):
             place = pair[CLIENT].flow
             flow = self._flows[place]
-            sureness = self._clock_sureness * (_TRANSLATED_SURENESS if place in self._translated else 1.0)
+            sureness = clock_sureness * (_TRANSLATED_SURENESS if place in self._translated else 1.0)
             for index, answer in answers.of_flow(flow, pair, sureness):
                 result.messages[flow.id, index] = answer
             more = self._residuals(pair)
@@ -379,7 +382,7 @@ class _Job:
             len(residuals.delays),
             residuals.spread() / 1000,
             len(given.steps),
-            self._clock_sureness,
+            clock_sureness,
         )
         return result
 
