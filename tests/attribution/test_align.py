@@ -41,8 +41,7 @@ def aligned(
         [skip] * count,
         [1.0] * count,
         [loss] * len(units),
-        [None] * len(units),
-        [True] * count,
+        [[1.0] * count] * len(units),
     )
     posterior = align(band, weights)
     posterior.rows = [

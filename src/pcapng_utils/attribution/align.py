@@ -86,11 +86,9 @@ class Weights:
     """For each call, by what it becomes likelier that it begins a unit if the call before began none."""
     loss: list[float]
     """For each unit, the probability that its call was not logged."""
-    follows: list[tuple[float, float] | None]
-    """For each unit, by what it becomes likelier that it begins with a call if the unit before is of the call before:
-    if the two calls are of different threads, and if they are of the same."""
-    same_thread: list[bool]
-    """For each call, whether the call before is of the same thread."""
+    follows: list[list[float]]
+    """For each unit, by what it becomes likelier that it begins with each call if the unit before is of the call
+    before."""
 
 
 @dataclass(slots=True)
@@ -189,16 +187,8 @@ def _forward(band: Band, weights: Weights) -> _Forward:
         if missing > 0:
             attached = attached + [0.0] * missing
             loose = loose + [0.0] * missing
-        on, on_after = weights.going_on[unit]
-        loss = weights.loss[unit]
-        turn = max(weights.turns[unit] - base + 1, 0)
-        stay = [a * on for a in attached[:turn]] + [a * on_after for a in attached[turn:]]
-        left = [a - b for a, b in zip(attached, stay, strict=True)]
         match = weights.match(unit, base, end)
-        fresh, direct = _begun(weights, unit, base, match, left, loose)
-        loose_on = on + (1.0 - on) * loss
-        attached = [a + b for a, b in zip(fresh, stay, strict=True)]
-        loose = [a * loss + b * loose_on for a, b in zip(left, loose, strict=True)]
+        fresh, direct, attached, loose = _passed(weights, unit, base, match, attached, loose)
         total = sum(attached) + sum(loose)
         first, last = _kept(attached, loose, total * _FAINT)
         if first > 0 or last < len(attached):
@@ -237,29 +227,45 @@ def _kept(attached: list[float], loose: list[float], least: float) -> tuple[int,
     return max(first - 1, 0), last
 
 
-def _begun(
-    weights: Weights, unit: int, low: int, match: list[float], left: list[float], loose: list[float]
-) -> tuple[list[float], list[float]]:
-    """Mass in which a unit is the first of each call, and the part of it in which the call before began one."""
+def _passed(
+    weights: Weights, unit: int, low: int, match: list[float], attached: list[float], loose: list[float]
+) -> tuple[list[float], list[float], list[float], list[float]]:
+    """The rows of `_Forward` for a unit (fresh, direct, attached, loose), from the last two of the unit before it."""
     end = low + len(match)
-    follow = weights.follows[unit]
-    if follow is None:
-        direct = [(a + b) * weight for a, b, weight in zip(left, loose, match, strict=False)]
-    else:
-        other, same = follow
-        direct = [
-            (a * (same if one else other) + b) * weight
-            for a, b, weight, one in zip(left, loose, match, weights.same_thread[low:end], strict=False)
-        ]
-    fresh = [0.0]
-    far = 0.0
-    for own, weight, near, b, once, twice, again in zip(
-        direct, match, left, loose, weights.skip[low:end], weights.skip_again[low:end], weights.again[low:end],
+    loss = weights.loss[unit]
+    ons, loose_on, factors = _joint(weights, unit, low, end)
+    fresh, direct = [0.0], [0.0]
+    now_attached, now_loose = [], []
+    begun = far = 0.0
+    for near, other, on, weight, factor, once, twice, again in zip(
+        attached, loose, ons, match, factors, weights.skip[low:end], weights.skip_again[low:end],
+        weights.again[low:end],
         strict=False,
     ):  # fmt: skip
-        fresh.append(own + far * again * weight)
-        far = far * twice + (near + b) * once
-    return fresh, [0.0, *direct]
+        stay = near * on
+        left = near - stay
+        now_attached.append(begun + stay)
+        now_loose.append(left * loss + other * loose_on)
+        straight = (left * factor + other) * weight
+        begun = straight + far * again * weight
+        direct.append(straight)
+        fresh.append(begun)
+        # Of paths on which the last of the calls that are used up began nothing.
+        far = far * twice + (left + other) * once
+    stay = attached[-1] * ons[-1]
+    now_attached.append(begun + stay)
+    now_loose.append((attached[-1] - stay) * loss + loose[-1] * loose_on)
+    return fresh, direct, now_attached, now_loose
+
+
+def _joint(weights: Weights, unit: int, low: int, end: int) -> tuple[list[float], float, list[float]]:
+    """How a unit may follow the one before: the probability that it goes on with its call, for each position of a row;
+    that it is of a call that was not logged if that one was; and for each call, what `Weights.follows` says."""
+    on, on_after = weights.going_on[unit]
+    count = end - low + 1
+    turn = min(max(weights.turns[unit] - low + 1, 0), count)
+    ons = [on] * turn + [on_after] * (count - turn)
+    return ons, on + (1.0 - on) * weights.loss[unit], weights.follows[unit][low:end]
 
 
 def _rescaled(forward: _Forward) -> tuple[list[float], list[float]]:
@@ -301,38 +307,25 @@ def _backward(
     low, high = band.lows[unit], band.highs[unit]
     next_low = band.lows[unit + 1]
     next_high = next_low + len(match)
-    on, on_after = weights.going_on[unit + 1]
-    loose_on = on + (1.0 - on) * loss
-    begun = list(map(mul, match, after_attached[1:]))
-    straight, far = [0.0], 0.0
-    for own, once, twice, again in zip(
-        begun[::-1],
-        skip[next_low:next_high][::-1],
-        skip_again[next_low:next_high][::-1],
-        weights.again[next_low:next_high][::-1],
-        strict=True,
-    ):
-        # `far`: from a call that began nothing; `straight`: from one that did, or whose unit was of a lost call.
-        straight.append(own + once * far)
-        far = own * again + twice * far
-    straight.reverse()
-    on_loose = [near + loose_on * b for near, b in zip(straight, after_loose, strict=True)]
-    follow = weights.follows[unit + 1]
-    if follow is not None:
-        other, same = follow[0] - 1.0, follow[1] - 1.0
-        same_thread = weights.same_thread[next_low:next_high]
-        straight = [
-            near + own * (same if one else other) for near, own, one in zip(straight, begun, same_thread, strict=False)
-        ] + straight[-1:]
-    turn = max(weights.turns[unit + 1] - next_low + 1, 0)
-    off, off_after = 1.0 - on, 1.0 - on_after
-    on_attached = [
-        on * a + off * (near + loss * b)
-        for a, b, near in zip(after_attached[:turn], after_loose, straight, strict=False)
-    ] + [
-        on_after * a + off_after * (near + loss * b)
-        for a, b, near in zip(after_attached[turn:], after_loose[turn:], straight[turn:], strict=True)
-    ]
+    ons, loose_on, factors = _joint(weights, unit + 1, next_low, next_high)
+    later, other = after_attached[-1], after_loose[-1]
+    on_attached = [ons[-1] * later + (1.0 - ons[-1]) * (loss * other)]
+    on_loose = [loose_on * other]
+    far = 0.0
+    for near, other, on, weight, factor, once, twice, again in zip(
+        after_attached[-2::-1], after_loose[-2::-1], ons[-2::-1], match[::-1], factors[::-1],
+        skip[next_low:next_high][::-1], skip_again[next_low:next_high][::-1], weights.again[next_low:next_high][::-1],
+        strict=False,
+    ):  # fmt: skip
+        # From a call that began a unit, or whose unit was of a lost call; `far`: from one that began nothing.
+        begun = weight * later
+        straight = begun + once * far
+        on_loose.append(straight + loose_on * other)
+        on_attached.append(on * near + (1.0 - on) * (straight + begun * (factor - 1.0) + loss * other))
+        far = begun * again + twice * far
+        later = near
+    on_attached.reverse()
+    on_loose.reverse()
     if not unit % _RESCALE:
         top = max(max(on_attached), max(on_loose))
         if top < _VANISHING:

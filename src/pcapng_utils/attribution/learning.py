@@ -8,7 +8,7 @@ from pcapng_utils.attribution.align import Posterior
 from pcapng_utils.attribution.delays import Delays, place_of
 from pcapng_utils.attribution.kinds import KIND_CLASSES, MESSAGES, joint_guess, joint_pool
 from pcapng_utils.attribution.model import LEAST, WAITING, WIDE, Model
-from pcapng_utils.attribution.tracks import RESOLUTION, STATES, Track
+from pcapng_utils.attribution.tracks import RELATIONS, RESOLUTION, STATES, Track
 from pcapng_utils.layers import CLIENT
 
 #: Calls that seem lost, or seem to have begun nothing, in any alignment of what is complete.
@@ -30,7 +30,7 @@ class Learner:
         self._units = [0.0] * KIND_CLASSES
         self._lost = [0.0] * KIND_CLASSES
         self._reads_seen = self._reads_waiting = 0.0
-        self._neighbours = [[0.0, 0.0] for _ in range(4)]
+        self._neighbours = [[0.0, 0.0] for _ in range(RELATIONS)]
         self._threads = [1.0, 1.0]
 
     def see(self, track: Track, posterior: Posterior) -> None:
@@ -147,7 +147,7 @@ class Learner:
         model.lift = model.lift_of(self._kinds)
         self._teach_losses()
         self._teach_idle()
-        for relation in (1, 2, 3):
+        for relation in range(1, RELATIONS):
             model.follows[relation] = self._follow(self._neighbours[relation])
         self._teach_joints()
 

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from pcapng_utils.attribution.align import Weights
 from pcapng_utils.attribution.delays import Delays, places_of, wide
 from pcapng_utils.attribution.kinds import KIND_CLASSES, KINDS, joint_guess, kind_class
-from pcapng_utils.attribution.tracks import RESOLUTION, STATES, Track
+from pcapng_utils.attribution.tracks import RELATIONS, RESOLUTION, STATES, Track
 from pcapng_utils.layers import CLIENT, UnitKind
 
 #: Density of calls that have nothing to do with a unit, per ms.
@@ -74,7 +74,9 @@ class Model:
         """Whether no call is taken to begin no unit, but against all odds: then `idle` is not learnt."""
         self._strict = False
         """Whether each unit is guessed to be of a call of its own."""
-        self.follows: list[tuple[float, float] | None] = [None, None, None, None]
+        self.follows = [(1.0, 1.0)] * RELATIONS
+        """For each relation of two units (`Track.relations`), by what it becomes likelier that their calls are
+        neighbours if these are of different threads, and if they are of one."""
         self.lift = self.lift_of([[0.0] * self.sites for _ in range(KIND_CLASSES)])
 
     def expect_loss(self) -> None:
@@ -130,10 +132,11 @@ class Model:
                 joints[key] = on = (min(on[0], _STRICT), min(on[1], _STRICT)) if self._strict else on
             going_on.append(on)
         turns = [bisect_left(times, time - RESOLUTION) for time in track.unit_times]
-        follows = [self.follows[relation] for relation in track.relations]
+        factors = [[same if one else other for one in track.same_thread] for other, same in self.follows]
+        follows = [factors[relation] for relation in track.relations]
         losses = [self.losses[kind] for kind in track.kinds]
         match = _Matches(self, track).of
-        return Weights(match, going_on, turns, skip, skip_again, again, losses, follows, track.same_thread)
+        return Weights(match, going_on, turns, skip, skip_again, again, losses, follows)
 
     def lift_of(self, counts: list[list[float]]) -> list[list[float]]:
         """How much likelier a site is for a kind than in general."""
@@ -204,15 +207,22 @@ class _Matches:
         track = self._track
         row = self._lift[track.kinds[unit]]
         time = track.unit_times[unit]
+        tables, sites, worths = self._tables[low:high], track.sites[low:high], self._worth[low:high]
+        places = places_of(time, track.call_times[low:high])
         if track.since:
-            densities = self._read_densities(unit, low, high)
+            # A read was logged when the unit had come, or when one began to wait for it.
+            waiting = self._model.waiting
+            ready = 1.0 - waiting
+            begun = places_of(track.since[unit], track.call_times[low:high])
+            weights = [
+                (ready * table[place] + waiting * table[before]) * row[site] * worth
+                for table, place, before, site, worth in zip(tables, places, begun, sites, worths, strict=True)
+            ]
         else:
-            places = places_of(time, track.call_times[low:high])
-            densities = [table[place] for table, place in zip(self._tables[low:high], places, strict=True)]
-        weights = [
-            density * row[site] * worth
-            for density, site, worth in zip(densities, track.sites[low:high], self._worth[low:high], strict=True)
-        ]
+            weights = [
+                table[place] * row[site] * worth
+                for table, place, site, worth in zip(tables, places, sites, worths, strict=True)
+            ]
         if track.seconds:
             seconds = track.seconds
             weights = [
@@ -225,18 +235,6 @@ class _Matches:
             for call in range(max(low, first), min(high, first + len(values))):
                 weights[call - low] *= values[call - first]
         return weights
-
-    def _read_densities(self, unit: int, low: int, high: int) -> list[float]:
-        """Of a read: it was logged when the unit had come, or when one began to wait for it."""
-        track, waiting = self._track, self._model.waiting
-        calls, tables = track.call_times[low:high], self._tables[low:high]
-        came = places_of(track.unit_times[unit], calls)
-        begun = places_of(track.since[unit], calls)
-        ready = 1.0 - waiting
-        return [
-            ready * table[place] + waiting * table[before]
-            for table, place, before in zip(tables, came, begun, strict=True)
-        ]
 
     def _second(self, call: int, time: float) -> float:
         track, model = self._track, self._model

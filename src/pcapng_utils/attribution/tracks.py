@@ -20,6 +20,8 @@ _MS: Final = 1e6
 RESOLUTION: Final = 1.0
 #: Units behind the first of a message, or an exchange, whose calls are asked whose it is, at most.
 LATER_UNITS: Final = 3
+#: How a unit may be related to the one before it (`Track.relations`).
+RELATIONS: Final = 4
 #: Kinds of circumstances of a call that are told apart at each site.
 STATES: Final = 8
 
