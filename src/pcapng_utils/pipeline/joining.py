@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from pcapng_utils.attribution.attribute import Settings, attribute
 from pcapng_utils.attribution.nearest import NearestCalls
-from pcapng_utils.attribution.operations import OperationLog
+from pcapng_utils.attribution.operations import NO_STACK, OperationLog
 from pcapng_utils.attribution.views import Attribution, FlowAttribution, MessageView
 from pcapng_utils.errors import InputError, file_name, unreadable
 from pcapng_utils.har.pirogue_enrichment.aligned import export_attribution
-from pcapng_utils.har.pirogue_enrichment.exported import export_stacktrace
+from pcapng_utils.har.pirogue_enrichment.exported import ExportedStack, export_stack, export_stacktrace
 from pcapng_utils.har.pirogue_enrichment.stacktrace import compute_time_shift_from_pirogue_experiment_metadata
 from pcapng_utils.har.writer import Annotations
 from pcapng_utils.layers import CLIENT, SERVER, Problem
@@ -20,6 +20,8 @@ from pcapng_utils.net.community import community_id_of
 from pcapng_utils.pipeline.options import Options
 from pcapng_utils.pipeline.traced import Key, TracedFlows
 
+_REMEMBERED: Final = 200
+"""Stacks that are kept as they are written, at most."""
 _SURE_OF_CLOCK: Final = 0.9
 _CLOCK_AMBIGUOUS: Final = (
     "other clocks explain the trace nearly as well, as where an app sends to a beat: all confidence is less for it, "
@@ -49,6 +51,8 @@ class JoinedTrace:
         self._log = log
         self._answers: dict[int, list[tuple[str | int, Attribution | dict[str, Any]]]] = {}
         self._flows: dict[str, FlowAttribution] = {}
+        self._stacks: dict[int, ExportedStack] = {}
+        """Of the calls that were exported last, by `OperationLog.stack_ids`: an app sends from few places."""
         shift = self._experiment_shift(options)
         if options.attribution == "nearest":
             given = options.time_shift is not None
@@ -78,7 +82,7 @@ class JoinedTrace:
             return {"origin": "not-shown"}
         added: dict[str, Any] = {"origin": found.origin}
         if found.opened_by is not None:
-            added["_stacktrace"] = export_stacktrace(self._log.record(found.opened_by))
+            added["_stacktrace"] = self._exported(found.opened_by)
         if found.translated:
             added["_addressTranslated"] = True
         return added
@@ -109,8 +113,19 @@ class JoinedTrace:
             exported = export_attribution(answer, self._log)
         added: dict[str, Any] = {"_attribution": exported}
         if operation is not None:
-            added["_stacktrace"] = export_stacktrace(self._log.record(operation))
+            added["_stacktrace"] = self._exported(operation)
         return added
+
+    def _exported(self, operation: int) -> dict[str, Any]:
+        """`_stacktrace`"""
+        record, stack_id = self._log.record(operation), self._log.stack_ids[operation]
+        if stack_id == NO_STACK:
+            return export_stacktrace(record)
+        if stack_id not in self._stacks:
+            if len(self._stacks) >= _REMEMBERED:
+                self._stacks.clear()
+            self._stacks[stack_id] = export_stack(record)
+        return export_stacktrace(record, self._stacks[stack_id])
 
     def _align(self, traced: TracedFlows, settings: Settings) -> None:
         result = attribute(traced.flows, self._log, settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
 #: Said by the entry already.
 REDUNDANT_KEYS: Final = frozenset({"localIp", "localPort", "destIp", "destPort", "communityId"})
@@ -32,15 +32,36 @@ class SocketTraceData(TypedDict, total=False):
     """Class names of the stack in order, each once."""
 
 
+class ExportedStack(NamedTuple):
+    """What many calls may have in common of a `SocketTraceData`."""
+
+    stack: list[dict[str, Any]] | None
+    compact: list[str] | None
+
+
+def export_stack(record: dict[str, Any]) -> ExportedStack:
+    """The stack of an element of a socket trace."""
+    logged = record["data"].get("stack")
+    if not isinstance(logged, list):
+        return ExportedStack(None, None)
+    stack = camel_cased(logged)
+    return ExportedStack(stack, _compact(stack))
+
+
 def export_stacktrace(
-    record: dict[str, Any], *, leave_out: AbstractSet[str] = REDUNDANT_KEYS, prefix: str = ""
+    record: dict[str, Any],
+    stack: ExportedStack | None = None,
+    *,
+    leave_out: AbstractSet[str] = REDUNDANT_KEYS,
+    prefix: str = "",
 ) -> dict[str, Any]:
-    """An element of a socket trace (`OperationLog.record`) as a `SocketTraceData`; `prefix` is put before its keys."""
+    """An element of a socket trace (`OperationLog.record`) as a `SocketTraceData`; `prefix` is put before its keys.
+
+    `stack`: that of the element, where it was exported before."""
     data = record["data"]
-    logged = data.get("stack")
-    stack = camel_cased(logged) if isinstance(logged, list) else None
+    stack = stack or export_stack(record)
     exported: dict[str, Any] = {
-        "stack": stack,
+        "stack": stack.stack,
         "timestamp": float(record["timestamp"]) / 1000,
         "process": record.get("process"),
     }
@@ -49,7 +70,7 @@ def export_stacktrace(
         if key not in exported and key not in leave_out:
             exported[key] = camel_cased(value)
     exported.setdefault("pid", record.get("pid"))
-    exported["compact"] = None if stack is None else _compact(stack)
+    exported["compact"] = stack.compact
     return {prefix + key: value for key, value in exported.items()} if prefix else exported
 
 
