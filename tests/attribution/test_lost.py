@@ -92,7 +92,8 @@ def test_where_few_are_lost_it_is_named_and_not_given() -> None:
         request = rest.requests[code]
         assert request.operation is None
         assert request.confidence < 0.5
-        named += bool(request.alternatives) and rest.logged[request.alternatives[0].operation][0] == code
+        assert all(rest.logged[other.operation][0] != code for other in request.alternatives)
+        named += request.inferred is not None and rest.logged[request.inferred.operation][0] == code
     assert named >= len(rest.halves) - 1
 
 

@@ -147,7 +147,14 @@ export interface Attribution {
   deltaMs?: number | null;
   operations?: number[];
   shared?: unknown[] | boolean;
-  alternatives?: { operation?: number; confidence?: number; code?: string }[];
+  alternatives?: Candidate[];
+  inferred?: Candidate;
+}
+
+export interface Candidate {
+  operation?: number;
+  confidence?: number;
+  code?: string;
 }
 
 export interface Decryption {

@@ -2,7 +2,7 @@
 
 import { packageOf } from "../data/labels";
 import type { Exchange, Report } from "../data/report";
-import type { Attribution, Entry, Frame, Message, Stacktrace } from "../data/types";
+import type { Attribution, Candidate, Entry, Frame, Message, Stacktrace } from "../data/types";
 import { moment, oneLine, plural } from "../format/text";
 import { Confidence, CopyButton, Data, Facts } from "../ui/basics";
 
@@ -50,7 +50,7 @@ function Side({
 }
 
 function How({ attribution }: { attribution: Attribution }) {
-  const { method, confidence, deltaMs, operations = [], shared, alternatives = [] } = attribution;
+  const { method, confidence, deltaMs, operations = [], shared, alternatives = [], inferred } = attribution;
   const sharing = Array.isArray(shared) ? shared.length : 0;
   return (
     <Facts
@@ -66,15 +66,25 @@ function How({ attribution }: { attribution: Attribution }) {
             <ul class="plain">
               {alternatives.map((other, place) => (
                 <li key={place}>
-                  {other.operation !== undefined && `call #${other.operation} `}
-                  {other.code && <Data value={other.code} />} <Confidence value={other.confidence} />
+                  <Other call={other} />
                 </li>
               ))}
             </ul>
           ),
         ],
+        ["By the rest of the exchange", inferred && <Other call={inferred} />],
       ]}
     />
+  );
+}
+
+/** A call that may have been the one. */
+function Other({ call }: { call: Candidate }) {
+  return (
+    <>
+      {call.operation !== undefined && `call #${call.operation} `}
+      {call.code && <Data value={call.code} />} <Confidence value={call.confidence} />
+    </>
   );
 }
 

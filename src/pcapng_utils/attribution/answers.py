@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Final
 
 from pcapng_utils.attribution.confidence import (
+    MANY_LOST,
     OF_READS,
     OF_WRITES,
     OF_WRITES_ALIKE,
@@ -30,6 +31,8 @@ _LEAST: Final = 0.05
 """Alternatives less likely are not named."""
 _SURE: Final = 0.5
 """A call of a message's later parts is listed above this probability."""
+_LIKELY: Final = 0.5
+"""What is less probable is likelier to be another."""
 _SHARED: Final = 20
 """Messages named as sharing a call, at most."""
 _FAINT: Final = 1e-3
@@ -94,27 +97,46 @@ class Answers:
         masses = {call: mass for mass, call in self._groups(track, writes, unit)}
         worths = {call: self._worth(track, call, mass, busy) for call, mass in masses.items()}
         lost = 1.0 - sum(masses.values())
+        inferred: Alternative | None = None
         if later and lost > _FAINT:
-            worths = self._of_exchange(track, writes, later, worths, lost)
+            worths, inferred = self._with_exchange(track, writes, later, worths, lost, sureness)
         named = sorted(((worth * sureness, call) for call, worth in worths.items()), key=itemgetter(0), reverse=True)
         is_answer = track.direction != CLIENT and track.starts[unit].http1
         if is_answer and named and self._is_telling(track.calls[named[0][1]]):
             named = _of_one_code(named)
         alternatives = [Alternative(track.calls[call], round(mass, 4)) for mass, call in named if mass > _LEAST]
-        if not named:
-            return Attribution(None, 0.0, None, [], [], [])
-        confidence, call = named[0]
-        if confidence < self._min_confidence:
-            return Attribution(None, round(confidence, 4), None, [], [], alternatives)
+        confidence, call = named[0] if named else (0.0, None)
+        if call is None or confidence < self._min_confidence:
+            return Attribution(None, round(confidence, 4), None, [], [], alternatives, inferred)
         delta = track.call_times[call] - track.unit_times[unit]
         return Attribution(track.calls[call], round(confidence, 4), delta, [], [], alternatives[1:])
 
-    def _of_exchange(
+    def _with_exchange(
+        self,
+        track: Track,
+        writes: Track,
+        later: Sequence[int],
+        worths: dict[int, float],
+        lost: float,
+        sureness: float,
+    ) -> tuple[dict[int, float], Alternative | None]:
+        """What the candidates for a request are worth with what the rest of the exchange tells. Where hardly any call
+        is missing, a candidate that this alone speaks for is no answer, and comes by itself."""
+        inherited = self._inherited(track, writes, later, worths, lost)
+        whole = {call: of_a_request(worths.get(call, 0.0), inherited[call]) for call in inherited}
+        if self._loss >= MANY_LOST:
+            return whole, None
+        worths = {call: whole[call] if own >= _LIKELY else own for call, own in worths.items()}
+        found = max(whole, key=whole.__getitem__, default=None)
+        if found is None or whole[found] < _LIKELY or worths.get(found, 0.0) >= _LIKELY:
+            return worths, None
+        return worths, Alternative(track.calls[found], round(whole[found] * sureness, 4))
+
+    def _inherited(
         self, track: Track, writes: Track, later: Sequence[int], worths: dict[int, float], lost: float
     ) -> dict[int, float]:
-        """What the candidates for a request are worth if its first unit is of a call that was not logged, with the
-        probability `lost`: then it is of the code whose calls carried what comes later of the exchange. The likeliest
-        comes first, for several may be held to the same confidence."""
+        """If a request's first unit is of a call that was not logged, with the probability `lost`, it is of the code
+        whose calls carried what comes later of the exchange: what that gives to each candidate, and to new ones."""
         inherited = dict.fromkeys(worths, 0.0)
         for unit in later:
             pairings = _pairings(track, unit)
@@ -124,9 +146,7 @@ class Answers:
                     code = next(known, call)
                     inherited[code] = inherited.get(code, 0.0) + lost * mass
             lost *= 1.0 - sum(mass for mass, _ in pairings)
-        own = dict.fromkeys(inherited, 0.0) | worths
-        likeliest = sorted(inherited, key=lambda call: own[call] + inherited[call], reverse=True)
-        return {call: of_a_request(own[call], inherited[call], self._loss) for call in likeliest}
+        return inherited
 
     def _groups(self, track: Track, writes: Track, unit: int) -> Iterator[tuple[float, int]]:
         """The probability of each code that may have carried a unit, and its likeliest call."""

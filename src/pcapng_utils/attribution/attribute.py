@@ -401,7 +401,7 @@ class _Job:
         for answer in result.messages.values():
             if answer.operation is not None:
                 result.attributed += 1
-            elif answer.alternatives:
+            elif answer.alternatives or answer.inferred:
                 result.ambiguous += 1
             else:
                 result.none += 1

@@ -22,13 +22,11 @@ _SIBLINGS: Final = 0.58
 
 _BESIDE: Final = 0.1
 """From so much on a neighbour that looks the same counts in full (`alike_but_idle`)."""
-_MANY: Final = 0.15
-"""Share of calls that are not logged from which on what is known of other calls of a request is all there is."""
+MANY_LOST: Final = 0.15
+"""Share of calls that are not logged from which on a request whose own is missing is no exception: what is known of its
+other calls is its answer."""
 _NO_CANDIDATE: Final = 10
 """How soon a candidate of its own makes what is inherited worth what it seems: measured in the bench."""
-_NOT_ITS_OWN: Final = 0.49
-"""Confidence in the code of a request whose own call is the exception that was not logged, at most."""
-
 _Map = tuple[tuple[float, float], ...]
 """Probabilities in the model, and what they were worth in the bench (development seeds)."""
 OF_WRITES: Final[_Map] = (
@@ -65,16 +63,15 @@ def of_a_read(probability: float, alike: float) -> float:
     return share * beside + (1.0 - share) * calibrated(probability, OF_READS_ALONE)
 
 
-def of_a_request(own: float, inherited: float, loss: float) -> float:
+def of_a_request(own: float, inherited: float) -> float:
     """What a code is worth of which a call seems to have carried a request (`own`), or, where its own call likely was
-    not logged, later parts of the same exchange (`inherited`); `loss`: share of the calls that were not logged.
+    not logged, later parts of the same exchange (`inherited`).
 
     Where there is no candidate among its own calls, threads said nothing of the others either, so these are worth more
-    than they seem. Where few calls are missing, a request whose own is among them is named a code, and not given to it.
+    than they seem.
     """
     inherited += (inherited**0.5 - inherited) * (1.0 - own) ** _NO_CANDIDATE
-    confidence = min(own + inherited, 1.0)
-    return confidence if own >= 0.5 or loss >= _MANY else min(confidence, _NOT_ITS_OWN)
+    return min(own + inherited, 1.0)
 
 
 def of_an_answer(probability: float) -> float:

@@ -70,6 +70,9 @@ class Attribution:
     """Other messages whose first bytes the same call carried."""
     alternatives: list[Alternative]
     """The next best, above a confidence of 0.05; with the best itself first where `operation` is None."""
+    inferred: Alternative | None = None
+    """A request whose own call likely is one of few that were not logged: another call of the code that carried the
+    rest of the exchange, and the probability that the request is of it. That is no answer, and never given as one."""
 
 
 @dataclass(frozen=True, slots=True)

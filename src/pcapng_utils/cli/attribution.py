@@ -103,7 +103,7 @@ def _requests(entries: Sequence[dict[str, Any]], prefixes: tuple[str, ...]) -> I
             code=frame_name(frame) if frame else ("(system)" if trace and trace["stack"] else NOBODY),
             confidence=chosen.get("confidence"),
             shared=len(chosen.get("shared") or ()),
-            alternatives=tuple(map(_alternative, chosen.get("alternatives") or ())),
+            alternatives=(*map(_alternative, chosen.get("alternatives") or ()), *_inferred(chosen)),
         )
 
 
@@ -111,6 +111,12 @@ def _alternative(other: dict[str, Any]) -> str:
     """Whose call it may have been instead; where only the system's frames are known, which."""
     code = other.get("code") or f"call {other.get('operation')}"
     return f"{code} ({other.get('confidence', 0.0):.2f})"
+
+
+def _inferred(chosen: dict[str, Any]) -> Iterator[str]:
+    """Whose the rest of the exchange is, where the request's own call was not logged."""
+    if isinstance(other := chosen.get("inferred"), dict):
+        yield f"{_alternative(other)} by the rest of the exchange"
 
 
 def _is_doubtful(request: _Request) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from pcapng_utils.attribution.attribute import Settings, attribute
 from pcapng_utils.attribution.operations import OperationLog
 from pcapng_utils.attribution.sites import frame_name, responsible_frame
-from pcapng_utils.attribution.views import Attribution, FlowView, MessageView, Result
+from pcapng_utils.attribution.views import Alternative, Attribution, FlowView, MessageView, Result
 from pcapng_utils.layers import CLIENT, SERVER
 
 _SIDES: Final = (("request", CLIENT), ("response", SERVER))
@@ -41,22 +41,23 @@ def align(entries: Iterable[dict[str, Any]], log: OperationLog, settings: Settin
 
 def export_attribution(answer: Attribution, log: OperationLog) -> dict[str, Any]:
     """`_attribution`: how the call of a message was chosen, and whose the next best are."""
-    return {
+    exported = {
         "method": "alignment",
         "confidence": answer.confidence,
         "deltaMs": None if answer.delta_ms is None else round(answer.delta_ms, 3),
         "operations": answer.operations,
         "shared": answer.shared,
-        "alternatives": [
-            {**asdict(alternative), "code": _code(log, alternative.operation)} for alternative in answer.alternatives
-        ],
+        "alternatives": [_candidate(alternative, log) for alternative in answer.alternatives],
     }
+    if answer.inferred is not None:
+        exported["inferred"] = _candidate(answer.inferred, log)
+    return exported
 
 
-def _code(log: OperationLog, operation: int) -> str | None:
-    """Who made a call, by name; None where only the system's frames are known."""
-    frame = responsible_frame((log.record(operation).get("data") or {}).get("stack"))
-    return frame_name(frame) if frame else None
+def _candidate(candidate: Alternative, log: OperationLog) -> dict[str, Any]:
+    """With who made the call, by name; None where only the system's frames are known."""
+    frame = responsible_frame((log.record(candidate.operation).get("data") or {}).get("stack"))
+    return {**asdict(candidate), "code": frame_name(frame) if frame else None}
 
 
 def _flows(entries: Iterable[dict[str, Any]]) -> dict[tuple[str, str], _Flow]:
