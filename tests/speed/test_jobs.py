@@ -21,23 +21,30 @@ from pcapng_utils.pipeline.convert import Conversion
 from pcapng_utils.pipeline.digests import FileDigest
 from pcapng_utils.pipeline.dissection import Counts
 from pcapng_utils.pipeline.options import Options
+from pcapng_utils.pipeline.traced import TracedFlows
 from tests.cli.making import capture, conversation
 from tests.net.wire import PORTS
 
-FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").glob("*/traffic.pcap*"))
+EXPERIMENT = Path(__file__).parents[2] / "examples" / "experiment"
+FIXTURES = [
+    *sorted((Path(__file__).parents[1] / "fixtures").glob("*/traffic.pcap*")),
+    EXPERIMENT / "traffic.pcap",
+]
 
 pytestmark = pytest.mark.skipif(not sharding.can_share(), reason="this system cannot fork")
 
 
 def converted(path: Path, jobs: int, folder: Path) -> tuple[bytes, object]:
     """The HAR of a capture, but for the time at which it was made, and what was counted."""
-    keylog = path.parent / "sslkeylog.txt"
+    beside = {name: path.with_name(name) for name in ("sslkeylog.txt", "socket_trace.json", "aes_info.json")}
+    keylog, trace, ciphers = (file if file.exists() else None for file in beside.values())
     out = folder / f"{jobs}.har"
-    options = Options(keylogs=(keylog,) if keylog.exists() else (), jobs=jobs)
+    options = Options(keylogs=(keylog,) if keylog else (), jobs=jobs, socket_trace=trace, cipher_log=ciphers)
     with Conversion(path, options) as conversion:
         conversion.read()
         conversion.write(out)
-        return re.sub(rb'"creation_datetime": "[^"]*"', b"", out.read_bytes()), conversion.counts
+        counts = conversion.counts, conversion.decrypted
+        return re.sub(rb'"creation_datetime": "[^"]*"', b"", out.read_bytes()), counts
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.parent.name)
@@ -70,11 +77,38 @@ def test_shares_are_really_shared_out(tmp_path: Path) -> None:
         assert {offset >> 48 for offset in conversion.spool.index.offsets} == {0, 1}
 
 
+def test_an_experiment_is_shared_out_with_its_logs() -> None:
+    path = EXPERIMENT / "traffic.pcap"
+    options = Options(
+        keylogs=(EXPERIMENT / "sslkeylog.txt",),
+        socket_trace=EXPERIMENT / "socket_trace.json",
+        cipher_log=EXPERIMENT / "aes_info.json",
+        jobs=2,
+    )
+    with Conversion(path, options) as conversion:
+        conversion.read()
+        assert {offset >> 48 for offset in conversion.spool.index.offsets} == {0, 1}
+        assert conversion.decrypted == (6, 6)
+        assert conversion.attribution is not None
+        assert conversion.attribution["attributed"] == 24
+
+
 @pytest.mark.parametrize("missed", [0, 1])
 def test_shares_are_not_joined_where_one_missed_a_session_that_another_knew(missed: int) -> None:
     capture = FileDigest("traffic.pcap", 0, "", "")
     first, second = (
-        sharding.Share(Index(), Counts(), Names(), ProblemLog(), capture, {}, number == missed, number != missed)
+        sharding.Share(
+            Index(),
+            Counts(),
+            Names(),
+            ProblemLog(),
+            capture,
+            {},
+            number == missed,
+            number != missed,
+            TracedFlows(),
+            [0, 0],
+        )
         for number in (0, 1)
     )
     assert not sharding.join(first, [second])

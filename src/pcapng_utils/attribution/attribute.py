@@ -61,9 +61,10 @@ class Settings:
 
 
 def attribute(flows: Sequence[FlowView], log: OperationLog, settings: Settings | None = None) -> Result:
-    """Which call of `log` carried each message of `flows`, and which opened each flow."""
+    """Which call of `log` carried each message of `flows`, which come in any order, and which opened each flow."""
     with _without_collecting():
-        return _Job(flows, log, settings or Settings()).run()
+        in_order = sorted(flows, key=lambda flow: (flow.first, flow.id))
+        return _Job(in_order, log, settings or Settings()).run()
 
 
 @contextmanager

@@ -74,8 +74,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=int,
         default=1,
         metavar="N",
-        help="processes that read the capture (default: 1); the result is the same. One alone reads standard input, or "
-        "what is to be joined with a trace",
+        help="processes that read the capture (default: 1); the result is the same. One alone reads standard input",
     )
     parser.add_argument(
         "--max-memory",

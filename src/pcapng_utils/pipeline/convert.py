@@ -113,8 +113,8 @@ class Conversion:
         if self._decryption is not None:
             enrich = self._decryption.enrich_messages
             self._dissection.enrichers.append(lambda entry: enrich(entry.request, entry.response))
+        self._traced = TracedFlows()
         if self._trace is not None:
-            self._traced = TracedFlows()
             self._dissection.watch = self._traced.exchange
             self._dissection.watch_end = self._traced.end
         if self._hosts is not None:
@@ -146,8 +146,8 @@ class Conversion:
 
     def _read_together(self, progress: Progress) -> FileDigest | None:
         """Read the capture with several processes; None if it takes one to do it."""
-        jobs, options = self.options.jobs, self.options
-        if jobs < 2 or not self.capture.is_file() or self._trace is not None or options.cipher_log is not None:
+        jobs = self.options.jobs
+        if jobs < 2 or not self.capture.is_file():
             return None
         from pcapng_utils.pipeline import sharding
 
@@ -168,6 +168,8 @@ class Conversion:
                 self.spool.blobs.descriptors(),
                 self.secrets.missed_session,
                 self.secrets.remembers_sessions,
+                self._traced,
+                self._decryption.decrypted if self._decryption else [0, 0],
             )
 
         with sharding.Helpers(jobs, read) as helpers:

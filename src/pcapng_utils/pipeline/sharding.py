@@ -28,6 +28,7 @@ from pcapng_utils.net.names import Names
 from pcapng_utils.net.shards import Shard
 from pcapng_utils.pipeline.digests import FileDigest
 from pcapng_utils.pipeline.dissection import Counts
+from pcapng_utils.pipeline.traced import TracedFlows
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
@@ -46,6 +47,10 @@ class Share:
     """`Blobs.descriptors`, of the process that has this share in its hands."""
     missed_session: bool
     remembers_sessions: bool
+    traced: TracedFlows
+    """Empty where there is no trace to join with the flows."""
+    decrypted: list[int]
+    """Requests and responses whose bodies a cipher log opened."""
 
 
 def can_share() -> bool:
@@ -60,7 +65,10 @@ def join(own: Share, others: Sequence[Share]) -> bool:
         if one.missed_session and any(other.remembers_sessions for other in shares if other is not one):
             return False
     for other in others:
+        own.traced.join(other.traced, len(own.index.offsets))
         own.index.join(other.index)
+        for direction, count in enumerate(other.decrypted):
+            own.decrypted[direction] += count
         own.counts.join(other.counts)
         own.names.join(other.names)
         if not own.problems.join(other.problems):

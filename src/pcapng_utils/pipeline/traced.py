@@ -46,6 +46,12 @@ class TracedFlows:
                 view = MessageView(identity, one.direction, one.units, one.stamp.first, last=one.stamp.last)
                 noted.append(((ordinal, place), view))
 
+    def join(self, other: TracedFlows, shift: int) -> None:
+        """Take what was gathered of other flows at the same time; `shift`: what their entries' ordinals grew by."""
+        self.flows += other.flows
+        self.keys |= {flow: [(ordinal + shift, what) for ordinal, what in keys] for flow, keys in other.keys.items()}
+        self.identities |= {ordinal + shift: identity for ordinal, identity in other.identities.items()}
+
     def end(self, conversation: Conversation) -> None:
         """A conversation is over: its units and its messages are all there."""
         flow = conversation.flow
