@@ -130,6 +130,7 @@ class Answers:
         found = max(whole, key=whole.__getitem__, default=None)
         if found is None or whole[found] < _LIKELY or worths.get(found, 0.0) >= _LIKELY:
             return worths, None
+        worths.pop(found, None)
         return worths, Alternative(track.calls[found], round(whole[found] * sureness, 4))
 
     def _inherited(

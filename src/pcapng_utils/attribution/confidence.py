@@ -30,7 +30,7 @@ _NO_CANDIDATE: Final = 10
 _Map = tuple[tuple[float, float], ...]
 """Probabilities in the model, and what they were worth in the bench (development seeds)."""
 OF_WRITES: Final[_Map] = (
-    (0.0, 0.0), (0.25, 0.2), (0.35, 0.26), (0.45, 0.43), (0.5, 0.5), (0.53, 0.6), (0.6, 0.7), (0.75, 0.735),
+    (0.0, 0.0), (0.25, 0.2), (0.41, 0.27), (0.46, 0.37), (0.515, 0.5), (0.53, 0.58), (0.6, 0.7), (0.75, 0.73),
     (0.855, 0.815), (0.928, 0.86), (0.968, 0.895), (0.988, 0.92), (0.995, 0.94), (0.999, 0.985), (1.0, 0.999),
 )  # fmt: skip
 OF_WRITES_ALIKE: Final[_Map] = (
