@@ -2,14 +2,14 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# A command that the tests run, and the package that brings it.
-SYSTEM := tcpdump:tcpdump tshark:tshark dumpcap:wireshark-common ip:iproute2 nginx:nginx curl:curl openssl:openssl chromium:chromium
+# A command that the tests run (or, of gcc, that compiles what they test), and the package that brings it.
+SYSTEM := gcc:gcc python3-config:python3-dev tcpdump:tcpdump tshark:tshark dumpcap:wireshark-common ip:iproute2 nginx:nginx curl:curl openssl:openssl chromium:chromium
 
 .PHONY: venv system readers test lint demo report-ui report-ui-check bench attribution-bench fuzz corpus fixtures clean
 
 venv: .venv/installed
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml src/pcapng_utils/attribution/_forward_backward.c
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
 		{ test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv .venv; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,lab]"
@@ -28,7 +28,7 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: venv system readers lint
+test: system venv readers lint
 	@if $(MAKE) --silent report-ui/node_modules/.package-lock.json; then $(MAKE) --silent report-ui-check; \
 	else echo "not checked, for want of npm or its packages: whether report-ui/ makes the page that ships" >&2; fi
 	$(BIN)/pytest -n 2

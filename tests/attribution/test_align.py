@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapng_utils.attribution.align import WIDEST, Band, Posterior, Weights, align
+from pcapng_utils.attribution.align import Band, Posterior, Weights, align
+from pcapng_utils.attribution.forward_backward import WIDEST
 
 SKIP = 0.05
 BACKGROUND = 1e-3
