@@ -299,6 +299,30 @@ class TestPortsUsedAnew:
         heard = play(batch([tcp(0, 1 << 30, 1, 0, b"ab"), tcp(0, 9000, None, SYN)]))
         assert [flow.id for flow in heard.flows] == ["1", "2"]
 
+    @pytest.mark.parametrize("isn", [9000, 200, 1 << 31, 3 << 30])
+    @pytest.mark.parametrize("peer_isn", [70000, 508, 3 << 30])
+    @pytest.mark.parametrize("ended", [False, True])
+    def test_a_syn_that_is_answered_out_of_an_older_connection(self, isn: int, peer_isn: int, ended: bool) -> None:
+        steps = [c(0, b"ab"), s(2, 0, 0, b"xy"), *([s(2, 2, FIN), c(2, b"", FIN), s(3, 3)] if ended else [])]
+        old, older_end = frames(steps), (103 + ended, 503 + ended)
+        recovery = [
+            tcp(0, isn, None, SYN),
+            tcp(1, older_end[1], older_end[0]),
+            tcp(0, older_end[0], None, RST),
+        ]
+        talk = [
+            packet
+            for at in range(40)
+            for packet in (
+                tcp(0, isn + 1 + at, peer_isn + 1 + at, 0, b"c"),
+                tcp(1, peer_isn + 1 + at, isn + 2 + at, 0, b"s"),
+            )
+        ]
+        heard = play(batch([*old, *recovery, *handshake(isn, peer_isn), *talk]))
+        new = heard.records[str(len(old) + 1)]
+        assert (new.stream(CLIENT), new.stream(SERVER), heard.problems) == ([b"c" * 40], [b"s" * 40], [])
+        assert [flow.ended for flow in heard.flows] == ["fin" if ended else "reuse", "capture-end"]
+
 
 def test_late_packets_are_counted_but_not_handed_over() -> None:
     end = [c(0, b"ab", FIN), s(3, 0, FIN), c(3), c(0, b"ab", FIN), c(50, b"?")]

@@ -13,7 +13,7 @@ from typing import Final
 from pcapng_utils.layers import CLIENT, SERVER, Problem
 from pcapng_utils.net.bulkhead import close_receiver
 from pcapng_utils.net.flow import Flow
-from pcapng_utils.net.half import ACK, EVERYTHING, MASK, Half
+from pcapng_utils.net.half import ACK, EVERYTHING, MASK, Half, distance
 from pcapng_utils.net.pool import Pool
 
 FIN: Final = 1
@@ -26,6 +26,7 @@ class Connection:
 
     __slots__ = (
         "_cut",
+        "_foreign",
         "_full",
         "_greeted",
         "_resetting",
@@ -54,6 +55,8 @@ class Connection:
         self._greeted = False
         self._resetting = False
         self._full = False
+        self._foreign = -1
+        """The last number acknowledged by a packet of an older connection between the same ports."""
         self._cut = [0, 0]
         """Bytes cut off by the capture's snaplen, and the first frame that lacked some."""
         self._stray = [0, 0]
@@ -85,6 +88,10 @@ class Connection:
             if half.repeats(seq, size):
                 self.flow.retransmitted[half.direction] += 1
             elif size:
+                self.stray(size, frame)
+            return
+        if self._is_of_an_older(half, seq, ack, flags):
+            if size:
                 self.stray(size, frame)
             return
         if flags & SYN:
@@ -150,6 +157,21 @@ class Connection:
 
     def problem(self, kind: str, message: str, frame: int, detail: str = "", lost: int = 0) -> None:
         self.pool.report(Problem(kind, message, frame, detail, lost, self.flow.id))
+
+    def _is_of_an_older(self, half: Half, seq: int, ack: int, flags: int) -> bool:
+        """Whether a packet is no part of this connection, of which only the first SYN was seen (RFC 9293, 3.5.1).
+
+        The other end may still hold, or wait out, one that the client has forgotten: it answers the SYN by
+        acknowledging what that one sent; a reset with that number tells it so, and the SYN is sent again."""
+        if flags & RST:
+            return seq == self._foreign and half.peer.isn < 0
+        isn = half.peer.isn
+        if not flags & ACK or isn < 0 or not half.peer.syn_seen or half.isn >= 0 or half.first_seq >= 0:
+            return False
+        if 0 < distance(ack, isn) <= self.pool.limits.window:
+            return False
+        self._foreign = ack
+        return True
 
     def _syn(self, half: Half, seq: int, ack: int, flags: int, time: int) -> None:
         flow = self.flow
