@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pcapng_utils.har.cookie_date import cookie_date
 from pcapng_utils.har.text import header_text
 from pcapng_utils.http.exchange import Message
 
@@ -50,13 +51,9 @@ def _domain(cookie: dict[str, Any], value: str) -> None:
 
 
 def _expires(cookie: dict[str, Any], value: str) -> None:
-    from email.utils import parsedate_to_datetime
-
-    try:
-        # RFC 6265 dates may have dashes (the Netscape form), which the mail parser does not take.
-        cookie["expires"] = parsedate_to_datetime(value.replace("-", " ")).isoformat()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return
+    date = cookie_date(value)
+    if date is not None:
+        cookie["expires"] = date.isoformat()
 
 
 def _http_only(cookie: dict[str, Any], value: str) -> None:
