@@ -11,6 +11,7 @@ from hpack import Encoder
 from tests.cli.making import capture, har, run
 from tests.http2 import wire as h2
 from tests.net.wire import ACK, FIN, PSH, handshake, tcp
+from tests.tls.sender import Sender
 
 GET_X = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 GET_Y = GET_X.replace(b"/x", b"/y")
@@ -20,13 +21,14 @@ PROXY = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
 PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(range(12))
 
 
-def converted(tmp_path: Path, *talk: tuple[int, bytes], begun: bool = True) -> dict[str, Any]:
+def converted(tmp_path: Path, *talk: tuple[int, bytes], begun: bool = True, keys: bytes = b"") -> dict[str, Any]:
     packets, next_byte = handshake() if begun else [], [101, 501]
     for side, data in talk:
         packets.append(tcp(side, next_byte[side], next_byte[1 - side], PSH | ACK, data))
         next_byte[side] += len(data)
     packets += [tcp(side, next_byte[side], next_byte[1 - side] + side, FIN | ACK) for side in (0, 1)]
     (tmp_path / "traffic.pcap").write_bytes(capture(packets))
+    (tmp_path / "sslkeylog.txt").write_bytes(keys)
     run("convert", tmp_path / "traffic.pcap", "-o", tmp_path / "out.har")
     log: dict[str, Any] = har(tmp_path / "out.har")["log"]
     return log
@@ -48,6 +50,28 @@ def test_a_request_behind_other_bytes_keeps_its_response(tmp_path: Path, before:
     log = converted(tmp_path, *first, (1, ABC), (0, GET_Y), (1, DEF))
     assert pairs(log) == [("http://a/x", 3), ("http://a/y", 5)]
     assert problems(log) == [("http1-not-at-start", len(before.lstrip(b"\r\n")))]
+
+
+@pytest.mark.parametrize("before", [PROXY, PROXY_2], ids=["PROXY 1", "PROXY 2"])
+@pytest.mark.parametrize("apart", [False, True], ids=["in the same segment", "in one of its own"])
+def test_tls_behind_a_proxys_header_is_read(tmp_path: Path, before: bytes, apart: bool) -> None:
+    sender = Sender()
+    hello, answer = sender.hellos()
+    first = [(0, before), hello] if apart else [(0, before + hello[1])]
+    talk = [(0, sender.record(GET_X, 0)), (1, sender.record(ABC))]
+    log = converted(tmp_path, *first, answer, *talk, keys=sender.keylog)
+    assert pairs(log) == [("https://a/x", 3)]
+    assert problems(log) == []
+
+
+@pytest.mark.parametrize("answer", [b"S", b"+OK\r\n", b"yes", b"H"])
+def test_tls_behind_a_question_in_the_clear_is_read_whatever_the_answer(tmp_path: Path, answer: bytes) -> None:
+    sender = Sender()
+    asked = [(0, bytes.fromhex("00000008 04d2162f")), (1, answer)]
+    talk = [*sender.hellos(), (0, sender.record(GET_X, 0)), (1, sender.record(ABC))]
+    log = converted(tmp_path, *asked, *talk, keys=sender.keylog)
+    assert pairs(log) == [("https://a/x", 3)]
+    assert problems(log) == []
 
 
 def test_a_capture_that_begins_in_an_upload(tmp_path: Path) -> None:

@@ -54,6 +54,24 @@ def identify(data: bytes) -> Answer:
     return MoreBytes.NEEDED if undecided else None
 
 
+def may_begin(protocol: Protocol, data: bytes) -> bool:
+    """Whether one side's first bytes may be the beginning of that protocol."""
+    probe = _PROBE_OF.get(protocol)
+    return probe is None or probe(data) is not None
+
+
+def proxy_header_size(data: bytes) -> int:
+    """Bytes of the header of the PROXY protocol, version 1 or 2, that `data` begins with; 0 if there is none, or not
+    all of it. A proxy puts it before all that the client sent."""
+    if data.startswith(_PROXY_2):
+        size = len(_PROXY_2) + 4 + int.from_bytes(data[14:16], "big")
+        return size if size <= len(data) else 0
+    if data.startswith(_PROXY_1):
+        line, end, _ = data[:_LONGEST_PROXY_1].partition(b"\r\n")
+        return len(line + end) if end else 0
+    return 0
+
+
 def identify_or_dns(data: bytes) -> Answer:
     """The same where DNS is to be expected. Other protocols are told by more than the few bytes of a DNS header."""
     answer = identify(data)
@@ -118,4 +136,10 @@ _SOCKS_METHODS: Final = frozenset({*range(10), *range(0x80, 0xFF)})
 
 _LONGEST_SOCKS4: Final = 512
 
+_PROXY_1: Final = b"PROXY "
+_PROXY_2: Final = b"\r\n\r\n\0\r\nQUIT\n"
+_LONGEST_PROXY_1: Final = 107
+
 _PROBES: Final[tuple[Callable[[bytes], Answer], ...]] = (_tls, _http2, _http1, _socks)
+_PROBE_OF: Final = {Protocol.TLS: _tls, Protocol.HTTP2: _http2}
+"""Of the protocols that both sides begin in a way that can be told, and whose layers need the very beginning."""

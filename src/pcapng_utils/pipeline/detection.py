@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from pcapng_utils.layers import SERVER, ByteLayer, SegmentLayer, Stamp, UnitLog
 from pcapng_utils.net.flow import Flow
 from pcapng_utils.pipeline.adapters import Unread
-from pcapng_utils.pipeline.detect import Answer, MoreBytes, Protocol, Verdict, identify
+from pcapng_utils.pipeline.detect import Answer, MoreBytes, Protocol, Verdict, identify, may_begin, proxy_header_size
 
 _HELD_LIMIT: Final = 1 << 16
 """Bytes that are held; as many again that were passed over."""
@@ -61,6 +61,10 @@ class Detector(ABC):
         """No layer will read these bytes."""
 
     def _look_at(self, run: Held) -> None:
+        size = 0 if self._held else proxy_header_size(run.data)
+        if 0 < size < len(run.data):
+            self._held.append(run._replace(data=run.data[:size], passed=True))
+            run = run._replace(data=run.data[size:])
         self._held.append(run)
         if run.lost is not None:
             self._starts[run.direction] = b""
@@ -83,6 +87,9 @@ class Detector(ABC):
             self._take_over(None, self._empty(None), swap=False)
 
     def _settle(self, verdict: Verdict, direction: int) -> None:
+        other = 1 - direction
+        if self._starts[other] and not may_begin(verdict.protocol, self._starts[other]):
+            self._pass_over(other)  # it might have become something else
         client = direction if verdict.sent_by_client else 1 - direction
         swap = verdict.sent_by_client is not None and client == SERVER
         self._take_over(verdict.protocol, self._empty(verdict.protocol), swap=swap)
