@@ -27,6 +27,16 @@ from pcapng_utils.har.text import body_text, header_text, text_pieces
         (b"text", "text/plain; charset=no-such-charset", "text"),
         (b"\\u00fc", "text/plain; charset=unicode_escape", "\\u00fc"),
         (b"", "", ""),
+        # names of charsets that stand for larger ones
+        (b"it\x92s \x85", "text/html; charset=ISO-8859-1", "it\u2019s \u2026"),
+        (b"\x81", "text/html; charset=ISO-8859-1", None),
+        ("朱镕基".encode("gbk"), "text/html; charset=gb2312", "朱镕基"),
+        ("€".encode("gb18030"), "text/html; charset=GBK", "€"),
+        ("똠".encode("cp949"), "text/html; charset=euc-kr", "똠"),
+        ("①".encode("cp932"), "text/html; charset=Shift_JIS", "①"),
+        ("啫".encode("big5hkscs"), "text/html; charset=Big5", "啫"),
+        ("…ก".encode("cp874"), "text/html; charset=tis-620", "…ก"),
+        ("…ğ".encode("cp1254"), "text/html; charset=iso-8859-9", "…ğ"),
     ],
 )
 def test_text_decodes_and_has_no_control_characters(data: bytes, content_type: str, text: str | None) -> None:

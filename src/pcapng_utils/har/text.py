@@ -14,6 +14,19 @@ _CHARSET = re.compile(r""";\s*charset\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]+)""", re.
 #: Codecs of Python that are no charsets of text, or that read escapes as characters.
 _NO_CHARSETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7", "undefined"})
 
+#: What stands under the name of an older, smaller charset: everybody reads it so (WHATWG Encoding, section 4.2).
+_MEANT: Final = {
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5": "big5hkscs",
+    "euc_kr": "cp949",
+    "shift_jis": "cp932",
+}
+
 _BYTE_ORDER_MARKS: Final = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
@@ -51,7 +64,8 @@ def _codec_name(charset: str) -> str | None:
 def charset_of(content_type: str) -> str:
     """Python's name of the charset a body is read in: the declared one where it is known, else UTF-8."""
     declared = declared_charset(content_type)
-    return (_codec_name(declared) if declared else None) or "utf-8"
+    name = (_codec_name(declared) if declared else None) or "utf-8"
+    return _MEANT.get(name, name)
 
 
 def body_text(data: bytes, content_type: str) -> str | None:
