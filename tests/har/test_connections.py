@@ -96,7 +96,17 @@ def test_a_tunnel_whose_contents_are_not_read_was_read_in_part() -> None:
 def test_without_tls_what_counts_is_whether_it_was_read() -> None:
     assert decryption_state(conversation(), None, "HTTP/1")[0] == "yes"
     assert decryption_state(conversation(), None, "")[0] == "no"
-    assert decryption_state(conversation(payload=[0, 0]), None, "")[0] == "yes"
+    assert decryption_state(conversation(payload=[0, 0]), None, "") == ("yes", "no data was exchanged")
+
+
+def test_data_that_was_not_captured_was_not_read() -> None:
+    headers_only = conversation(payload=[0, 0], lost=[36, 500])
+    assert decryption_state(headers_only, None, "") == ("no", "none of the data was captured")
+
+
+def test_bytes_lost_behind_the_handshake_are_not_put_before_it() -> None:
+    why = decryption_state(conversation(), TlsFacts(read=[1, 1], unread=[0, 1], reason="lost-packets"), "HTTP/1")
+    assert why == ("partly", "packets were lost, or cut short by the capture")
 
 
 def test_what_could_not_be_decrypted_is_an_error_as_http_toolkit_tells_it() -> None:

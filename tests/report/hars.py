@@ -179,7 +179,7 @@ def everything(rounds: int = 24) -> Json:
     for last in (app.rpc, app.radar, app.alerts, app.account):
         last()
     reason = "no secret for this client random"
-    lost = "packets were lost before or in the handshake"
+    lost = "packets were lost, or cut short by the capture"
     connections = [connection(1 + 2 * place, host, exchanges=20) for place, host in enumerate(HOSTS)]
     connections += [
         connection(20, "mtalk.push.example", decrypted="no", reason=reason, exchanges=0),

@@ -17,7 +17,7 @@ REASONS: Final = {
     "no-secret": "no secret for this client random",
     "unknown-cipher": "unknown cipher",
     "handshake-not-captured": "the handshake was not captured",
-    "lost-packets": "packets were lost before or in the handshake",
+    "lost-packets": "packets were lost, or cut short by the capture",
     "ech": "Encrypted Client Hello",
     "bad-record": "records that do not decrypt with the secret at hand",
     "unknown-version": "unknown version of QUIC",
@@ -69,7 +69,7 @@ def decryption_state(
     """`decrypted` ("yes", "no", "partly") and the reason, a few words."""
     if tls is None:
         if not any(flow.payload):
-            return "yes", "no data was exchanged"
+            return ("no", "none of the data was captured") if any(flow.lost) else ("yes", "no data was exchanged")
         if application == DTLS:
             return "no", "DTLS, which nothing here reads"
         if application:
