@@ -115,6 +115,15 @@ def test_context_takeover_lets_a_message_refer_to_the_one_before() -> None:
     assert run.told() == [(SERVER, 1, b"Hello", ""), (SERVER, 1, b"Hello", "")]
 
 
+def test_a_block_that_ends_the_stream_leaves_the_window_of_earlier_messages() -> None:
+    texts = [bytes(range(200)) * 300, b"short", bytes(range(200)) * 2]
+    run = Run(b"permessage-deflate")
+    for at, text in enumerate(texts):
+        deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS, zdict=b"".join(texts[:at])[-(1 << 15) :])
+        run.data(SERVER, frame(deflater.compress(text) + deflater.flush() + b"\0", 2, rsv1=True))
+    assert run.told() == [(SERVER, 2, text, "") for text in texts]
+
+
 def test_a_stamp_spans_all_frames_of_a_message_and_leaves_out_control_frames_between() -> None:
     run = Run()
     run.data(CLIENT, frame(b"ab", fin=False)[:1])

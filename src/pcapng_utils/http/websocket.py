@@ -82,12 +82,15 @@ class _Message:
 class _Inflater:
     """permessage-deflate, one direction."""
 
-    __slots__ = ("_broken", "_context", "_stream")
+    __slots__ = ("_broken", "_context", "_recent", "_stream")
 
     def __init__(self, *, context: bool) -> None:
         """`context`: messages may refer to the ones before (RFC 7692, section 7.1.1: context takeover)."""
         self._context = context
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._recent = bytearray()
+        """What came out last, enough to fill the window: a block that ends the stream (RFC 7692, 7.2.3.4) does not
+        end what the next may refer to."""
         self._broken = False
 
     def inflate(self, data: bytes, limit: int, fault: str) -> tuple[bytes, str]:
@@ -103,17 +106,25 @@ class _Inflater:
                 fault = "bad-deflate"
                 break
             parts.append(part[:room])
+            self._remember(parts[-1])
             if len(part) > room:
                 fault = fault or "too-long"
                 break
             room -= len(part)
             rest = self._stream.unused_data
             if self._stream.eof:
-                self._stream = zlib.decompressobj(-zlib.MAX_WBITS, zdict=b"".join(parts)[-_WINDOW:])
+                self._stream = zlib.decompressobj(-zlib.MAX_WBITS, zdict=self._recent[-_WINDOW:])
         if not self._context:
             self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
+            self._recent.clear()
         self._broken = bool(fault) and self._context
         return b"".join(parts), fault
+
+    def _remember(self, part: bytes) -> None:
+        recent = self._recent
+        recent += part[-_WINDOW:]
+        if len(recent) > 2 * _WINDOW:
+            del recent[:-_WINDOW]
 
 
 def _inflaters(response: Response | None) -> list[_Inflater] | None:
