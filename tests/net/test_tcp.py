@@ -116,6 +116,22 @@ STREAMS: dict[str, tuple[list[Step], list[object]]] = {
         [c(0, b"a"), c(2, b"c"), s(3), s(None, 0, RST), c(1, b"b"), s(3), c(3, b"d")],
         [b"abcd"],
     ),
+    "reset that its sender did not send": (
+        [c(0, b"ab"), s(None, 0, RST), s(2, 0, 0, b"xy"), *[s(2, 2), c(2)] * 20, c(2, b"cd")],
+        [b"abcd"],
+    ),
+    "reset ahead of its sender": (
+        [c(0, b"ab"), s(None, 9, RST), s(2, 0, 0, b"0123456789"), *[s(2, 10), c(2)] * 20, c(2, b"cd")],
+        [b"abcd"],
+    ),
+    "reset behind its sender, who repeats itself": (
+        [c(0, b"ab"), s(2, 0, 0, b"0123456789"), s(None, 5, RST), *[s(2, 5, 0, b"56789"), c(2)] * 20, c(2, b"cd")],
+        [b"ab"],
+    ),
+    "reset behind bytes that come later": (
+        [c(0, b"ab"), s(None, 10, RST), s(2, 0, 0, b"0123456789"), *[s(2, 10), c(2)] * 20, c(2, b"cd")],
+        [b"ab"],
+    ),
     "unbelievable reset": ([c(0, b"ab"), s(None, 1 << 30, RST), *[s(2)] * 33, c(2, b"cd")], [b"abcd"]),
     "zeros": ([c(0, bytes(9)), c(9, bytes(9))], [bytes(18)]),
 }
@@ -174,6 +190,14 @@ def test_simultaneous_open_keeps_the_first_syn_as_the_clients() -> None:
     )
     assert (heard.stream(CLIENT), heard.stream(SERVER), heard.flow.client.port) == ([b"a"], [b"b"], 40000)
     assert heard.flow.begun == "syn"
+
+
+def test_a_reset_that_its_sender_did_not_send_does_not_end_the_connection() -> None:
+    steps = [c(0, b"ab"), s(2, 0, RST), s(2, 0, 0, b"xy"), c(2, b"cd")]
+    heard = play(batch(frames(steps)))
+    assert (heard.flow.ended, heard.flow.ended_by) == ("capture-end", None)
+    heard = play(batch(frames([*steps, c(4, b"", RST)])))
+    assert (heard.flow.ended, heard.flow.ended_by) == ("rst", CLIENT)
 
 
 def test_a_refused_connection_may_be_tried_again() -> None:

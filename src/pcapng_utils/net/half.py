@@ -259,6 +259,10 @@ class Half:
             return not self.is_far(seq) or seq == self.peer.acked
         return not flags & ACK or self.peer.isn < 0 or 0 < distance(ack, self.peer.isn) <= self.pool.limits.window
 
+    def furthest(self, seq: int) -> int:
+        """The number behind all that was seen of the stream, or this one if it is behind that."""
+        return self.next + max(0, self._place(seq) - self._position, self.pieces.end - self._position) & MASK
+
     def _place(self, seq: int) -> int:
         return self._position + (seq - self.next + _HALF_SPACE & MASK) - _HALF_SPACE
 

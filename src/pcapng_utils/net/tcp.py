@@ -3,7 +3,7 @@
 The usual case costs no call into this module: while `Half.quick` is true, the network layer itself hands over what
 comes in order and moves `Half.next` on. Everything else comes through `Connection.packet`: handshakes, ends, resets,
 whatever is out of order or lost. A reset, too, takes effect only after some packets or some time (`Half.watch`), for
-segments that belong before it may still come.
+segments that belong before it may still come; and not at all if its sender goes on, for others may have made it up.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ class Connection:
         "_foreign",
         "_full",
         "_greeted",
-        "_resetting",
+        "_resets",
         "_stray",
+        "_until_reset",
         "closed",
         "flow",
         "halves",
@@ -53,7 +54,10 @@ class Connection:
         self.refused = False
         """The SYN was answered by a reset; it may be sent again."""
         self._greeted = False
-        self._resetting = False
+        self._resets: dict[int, int] = {}
+        """By side, the numbers behind which a believed reset leaves nothing to come (-1: unknown); once there is any,
+        the end is near."""
+        self._until_reset = flow.ended, flow.ended_by
         self._full = False
         self._foreign = -1
         """The last number acknowledged by a packet of an older connection between the same ports."""
@@ -103,6 +107,8 @@ class Connection:
             half.acked = ack
         if size and not flags & RST:  # what a reset carries explains it, and is not of the stream (RFC 9293, 3.5.2)
             half.accept(seq, size, data, time, frame)
+            if self._resets:
+                self._doubt_reset(half)
         if flags & FIN and half.finish(seq + size & MASK, time, frame):
             self._ended(half, "fin")
         if flags & RST:
@@ -114,10 +120,10 @@ class Connection:
         first, second = self.halves
         if self.closed:
             return
-        if (first.ended and second.ended) or (self._resetting and not (first.countdown and second.countdown)):
+        if (first.ended and second.ended) or (self._resets and not (first.countdown and second.countdown)):
             self.close()
             return
-        plain = not (self._resetting or first.waiting or second.waiting)
+        plain = not (self._resets or first.waiting or second.waiting)
         first.quick = plain and first.plain
         second.quick = plain and second.plain
 
@@ -238,11 +244,24 @@ class Connection:
         if not half.resets(seq, ack, flags):
             self.problem("tcp-bad-reset", "A TCP reset with an unbelievable sequence number was ignored", frame)
             return
+        if not self._resets:
+            self._until_reset = self.flow.ended, self.flow.ended_by
         self._ended(half, "rst")
         if not self._greeted and not any(one.first_ack >= 0 or one.pieces for one in self.halves):
             self.refused = True
             return
-        if not self._resetting:
-            self._resetting = True
+        if not self._resets:
             for one in self.halves:
                 one.watch(self.pool.limits.patience, time, EVERYTHING)
+        self._resets[half.side] = half.furthest(seq) if half.started else -1
+
+    def _doubt_reset(self, half: Half) -> None:
+        """Who sends on behind its own reset did not send it, and the other end took no notice (RFC 5961, section 3)."""
+        number = self._resets.get(half.side, -1)
+        if number < 0 or not 0 < distance(half.next, number) <= self.pool.limits.window:
+            return
+        del self._resets[half.side]
+        if not self._resets:
+            self.flow.ended, self.flow.ended_by = self._until_reset
+            for one in self.halves:
+                one.countdown = 0
