@@ -172,7 +172,7 @@ class Connection:
         if flags & RST:
             return seq == self._foreign and half.peer.isn < 0
         isn = half.peer.isn
-        if not flags & ACK or isn < 0 or not half.peer.syn_seen or half.isn >= 0 or half.first_seq >= 0:
+        if flags & (SYN | ACK) != ACK or isn < 0 or not half.peer.syn_seen or half.isn >= 0 or half.first_seq >= 0:
             return False
         if 0 < distance(ack, isn) <= self.pool.limits.window:
             return False
