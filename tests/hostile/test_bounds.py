@@ -16,7 +16,11 @@ import pytest
 import zstandard
 from hpack import Encoder
 
+from pcapng_utils.errors import UsageError
 from pcapng_utils.layers import CLIENT, SERVER
+from pcapng_utils.pipeline.convert import Conversion
+from pcapng_utils.pipeline.limits import DEFAULTS
+from pcapng_utils.pipeline.options import Options
 from tests.hostile.making import Measured, Said, connection, convert, datagrams, write_capture
 from tests.http2.wire import CLIENT_START, CONTINUATION, END_HEADERS, END_STREAM, HEADERS, SERVER_START, frame
 from tests.http2.wire import GET as GET_FIELDS
@@ -261,6 +265,16 @@ def test_a_limit_is_changed_by_its_name(tmp_path: Path) -> None:
     assert done.problems == {}
     assert done.log["creator"]["_metadata"]["options"] == {"limits": {"http1.head": 1_000_000}}
     assert convert(path, "--limit", "http1.length=1").code == convert(path, "--limit", "http1.head=x").code == 2
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_limit_of_nothing_is_refused(tmp_path: Path, name: str) -> None:
+    path = write_capture(tmp_path / "x.pcap", answered(OK + b"Content-Length: 0\r\n\r\n")())
+    with pytest.raises(UsageError, match=f"{name}=0: a limit was expected to be 1 at least"):
+        Conversion(path, Options(limits=((name, 0),))).read()
+    with Conversion(path, Options(limits=((name, 1),))) as conversion:
+        conversion.read()
+        assert "internal-error" not in {row["kind"] for row in conversion.problems.rows()}
 
 
 def test_a_body_may_become_what_gzip_makes_of_it(tmp_path: Path) -> None:

@@ -34,12 +34,17 @@ class Limits(Struct, frozen=True):
     body: BodyLimits = field(default_factory=BodyLimits)
 
     def but(self, asked: Asked) -> Limits:
-        """The same with some of them changed. Raises UsageError for a name that is none."""
+        """The same with some of them changed. Raises UsageError for a name that is none, and for a limit below 1.
+
+        A reader must be able to keep one of each: with room for nothing it would look for a place for ever.
+        """
         changed = self
         for name, value in asked:
             group, _, limit = name.partition(".")
             if name not in DEFAULTS:
                 raise UsageError(f"{name} is no limit: one of {', '.join(DEFAULTS)} was expected.")
+            if value < 1:
+                raise UsageError(f"{name}={value}: a limit was expected to be 1 at least.")
             changed = replace(changed, **{group: replace(getattr(changed, group), **{limit: value})})
         return changed
 
