@@ -254,6 +254,14 @@ def test_streams_that_are_closed_do_not_matter_where_nothing_is_said(folder: Pat
     assert len(entries(folder / "traffic.har")) == 1
 
 
+def test_standard_input_that_is_closed_is_named() -> None:
+    script = "import sys; from pcapng_utils.cli import main; sys.exit(main())"
+    shell = f"exec {sys.executable} -c '{script}' convert - -o - <&-"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr == b"pcapng-utils: standard input is closed: a capture was expected there.\n"
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system that holds 64 KB."""

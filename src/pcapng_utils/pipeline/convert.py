@@ -396,6 +396,8 @@ def _read(path: Path) -> bytes:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     if path == STDIN:
+        if not sys.stdin:
+            raise InputError("standard input is closed: a capture was expected there.")
         yield sys.stdin.buffer
         return
     try:
