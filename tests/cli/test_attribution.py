@@ -57,3 +57,59 @@ def test_a_capture_is_to_be_converted_first(folder: Path, name: str) -> None:
     done = run("attribution", folder / name)
     assert (done.returncode, done.stdout) == (1, b"")
     assert str(folder / name).encode() in done.stderr and b"`pcapng-utils convert` makes one" in done.stderr
+
+
+#: Where a HAR of others may have something else than is looked for, and what.
+ODD: tuple[tuple[tuple[str | int, ...], Any, str], ...] = (
+    (("entries", 0), 5, "entries[0]"),
+    (("entries", 0, "startedDateTime"), 5, "entries[0]"),
+    (("entries", 0, "request"), None, "entries[0]"),
+    (("entries", 0, "request", "headersSize"), "x", "entries[0]"),
+    (("entries", 0, "request", "queryString"), ["x"], "entries[0]"),
+    (("entries", 0, "request", "_attribution", "alternatives"), [1], "entries[0]"),
+    (("entries", 0, "request", "_stacktrace", "stack"), [1], "entries[0]"),
+    (("creator",), [], "creator"),
+    (("creator", "_metadata", "attribution", "clock"), {"offset": "x"}, "clock.offset"),
+    (("_connections",), {}, "_connections"),
+    (("_connections", 0), [], "_connections[0]"),
+    (("_connections", 0, "server"), {}, "_connections[0]"),
+    (("_connections", 0, "bytes"), None, "_connections[0]"),
+    (("_problems",), [1], "_problems"),
+)
+
+
+@pytest.mark.parametrize("command", ["attribution", "connections", "findings", "report"])
+@pytest.mark.parametrize(("place", "value", "named"), ODD)
+def test_what_no_har_has_in_a_place_is_named_or_not_needed(
+    folder: Path, command: str, place: tuple[str | int, ...], value: Any, named: str
+) -> None:
+    assert run("convert", folder, "-q").returncode == 0
+    whole = har(folder / "traffic.har")
+    part: Any = whole["log"]
+    for name in place[:-1]:
+        part = part[name]
+    part[place[-1]] = value
+    path = folder / "odd.har"
+    path.write_text(json.dumps(whole))
+    (folder / "names.txt").write_text("email=jane@example.org\n")
+    looked_for = ("--identifiers", folder / "names.txt") if command in ("findings", "report") else ()
+    done = run(command, path, *looked_for, *(("--redact",) if command == "report" else ()))
+    if done.returncode:
+        said = done.stderr.decode()
+        assert done.returncode == 1 and str(path) in said and named in said, said
+    else:
+        needed = {"attribution": ("entries", "creator"), "connections": ("_connections", "_problems")}
+        assert place[0] not in needed.get(command, ()) or (command, place[-1]) == ("attribution", "queryString")
+
+
+def test_a_har_of_others_is_redacted_though_it_leaves_things_out(folder: Path) -> None:
+    request = {
+        "method": "GET",
+        "url": "https://a.example/",
+        "headers": [{"name": "X-A", "value": None}, {"value": "b"}],
+    }
+    entry = {"request": {**request, "queryString": None, "cookies": None}, "response": {}}
+    (folder / "other.har").write_text(json.dumps({"log": {"entries": [entry]}}))
+    (folder / "names.txt").write_text("email=jane@example.org\n")
+    done = run("report", folder / "other.har", "--redact", "--identifiers", folder / "names.txt")
+    assert done.returncode == 0, done.stderr

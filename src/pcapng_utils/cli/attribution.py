@@ -53,11 +53,13 @@ def attribution(arguments: argparse.Namespace) -> int:
 def _read(path: Path) -> dict[str, Any]:
     """`log`. Raises InputError if this is no HAR."""
     from pcapng_utils.errors import InputError
-    from pcapng_utils.har.reading import is_har, read_har
+    from pcapng_utils.har.reading import check_entry, is_har, read_har
 
     if path.exists() and not is_har(path):
         raise InputError(f"{path} is no HAR: `pcapng-utils convert` makes one of a capture or an experiment first.")
     log: dict[str, Any] = read_har(path)["log"]
+    for number, entry in enumerate(log["entries"]):
+        check_entry(number, entry, str(path))
     return log
 
 
@@ -92,15 +94,16 @@ def _requests(entries: Sequence[dict[str, Any]], prefixes: tuple[str, ...]) -> I
     for entry in entries:
         request = entry["request"]
         chosen = request.get("_attribution") or {}
-        trace = request.get("_stacktrace")
-        frame = responsible_frame(trace["stack"], prefixes) if trace else None
+        stack = (request.get("_stacktrace") or {}).get("stack")
+        frame = responsible_frame(stack, prefixes)
+        url = request.get("url") or ""
         yield _Request(
-            started=entry["startedDateTime"],
-            method=request["method"],
-            url=request["url"],
-            host=request["url"].partition("://")[2].partition("/")[0],
-            size=max(request["headersSize"], 0) + max(request["bodySize"], 0),
-            code=frame_name(frame) if frame else ("(system)" if trace and trace["stack"] else NOBODY),
+            started=entry.get("startedDateTime") or "",
+            method=request.get("method") or "",
+            url=url,
+            host=url.partition("://")[2].partition("/")[0],
+            size=sum(int(max(request.get(part) or 0, 0)) for part in ("headersSize", "bodySize")),
+            code=frame_name(frame) if frame else ("(system)" if stack else NOBODY),
             confidence=chosen.get("confidence"),
             shared=len(chosen.get("shared") or ()),
             alternatives=(*map(_alternative, chosen.get("alternatives") or ()), *_inferred(chosen)),
@@ -110,12 +113,12 @@ def _requests(entries: Sequence[dict[str, Any]], prefixes: tuple[str, ...]) -> I
 def _alternative(other: dict[str, Any]) -> str:
     """Whose call it may have been instead; where only the system's frames are known, which."""
     code = other.get("code") or f"call {other.get('operation')}"
-    return f"{code} ({other.get('confidence', 0.0):.2f})"
+    return f"{code} ({other.get('confidence') or 0.0:.2f})"
 
 
 def _inferred(chosen: dict[str, Any]) -> Iterator[str]:
     """Whose the rest of the exchange is, where the request's own call was not logged."""
-    if isinstance(other := chosen.get("inferred"), dict):
+    if other := chosen.get("inferred"):
         yield f"{_alternative(other)} by the rest of the exchange"
 
 
@@ -125,7 +128,7 @@ def _is_doubtful(request: _Request) -> bool:
 
 def _clock(log: dict[str, Any]) -> Iterator[str]:
     """What is known of the two clocks."""
-    found = (log.get("creator", {}).get("_metadata") or {}).get("attribution")
+    found = ((log.get("creator") or {}).get("_metadata") or {}).get("attribution")
     if not found:
         named = sum(any("_stacktrace" in (entry.get(side) or ()) for side in _SIDES) for entry in log["entries"])
         if named:
@@ -139,7 +142,7 @@ def _clock(log: dict[str, Any]) -> Iterator[str]:
     clock = found.get("clock")
     if not clock:
         yield (
-            f"Clock: {found.get('shiftSource', 'none')}, phone minus router {found.get('shift', 0):+.3f} s; "
+            f"Clock: {found.get('shiftSource', 'none')}, phone minus router {found.get('shift') or 0:+.3f} s; "
             "each message has the call that is nearest in time"
         )
         return

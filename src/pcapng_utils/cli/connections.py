@@ -71,9 +71,11 @@ def _read(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str
     from pcapng_utils.har.problems import lost_packets
 
     if arguments.input.suffix == ".har":
-        from pcapng_utils.har.reading import read_har
+        from pcapng_utils.har.reading import check_connection, read_har
 
         log = read_har(arguments.input)["log"]
+        for number, row in enumerate(log.get("_connections") or ()):
+            check_connection(number, row, str(arguments.input), whole=True)
         lost = lost_packets(log.get("_problems") or ())
         if "_connections" not in log:
             lost.insert(0, f"{arguments.input} lists no connections: their capture does, if it is named instead.")

@@ -95,7 +95,7 @@ def _of_har(arguments: argparse.Namespace) -> tuple[list[Row], Unread]:
         rows = list(har.findings)
         if examination.finders:
             for number, entry in enumerate(har.entries):
-                check_entry(number, entry)
+                check_entry(number, entry, har.name)
                 examination.entry(number, entry)
             rows = list(examination.findings())
         elif not rows:
@@ -120,7 +120,7 @@ def _grouped(rows: Iterable[Row]) -> str:
 
 
 def _by_exchange(rows: Iterable[Row]) -> str:
-    lines = [(str(row["entry"]), *_cells(row)) for row in rows]
+    lines = [(str(row.get("entry", "")), *_cells(row)) for row in rows]
     return table(("entry", *_COLUMNS), lines, right=frozenset({0}))
 
 

@@ -85,7 +85,7 @@ class Redactor:
         """Redact all texts of a JSON object."""
         for name, value in row.items():
             special = self._by_key.get(name)
-            row[name] = special(value) if special is not None else self._value(name, value)
+            row[name] = special(value) if special is not None and value else self._value(name, value)
 
     def _value(self, name: str, value: Any) -> Any:
         if isinstance(value, str):
@@ -160,8 +160,9 @@ class Redactor:
 
     def _headers(self, headers: Any) -> Any:
         for header in headers:
-            header["value"] = self.text(hide_header(header["name"], header["value"], self._hide))
-            header["name"] = self.text(header["name"])
+            name, value = header.get("name") or "", header.get("value") or ""
+            header["value"] = self.text(hide_header(name, value, self._hide))
+            header["name"] = self.text(name)
         return headers
 
     def _pairs(self, pairs: Any) -> Any:

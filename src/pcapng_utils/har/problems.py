@@ -46,7 +46,7 @@ class _Row(Struct):
 def lost_packets(rows: Iterable[dict[str, Any]]) -> list[str]:
     """Of `log._problems`, the sentences which say that the capture itself was not read whole."""
     return [
-        row["message"]
+        str(row.get("message") or row["kind"])
         for row in rows
         if row.get("kind") in _PACKETS_LOST or (row.get("kind") == "internal-error" and row.get("connection") is None)
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pcapng_utils.findings.examination import Examination
-from pcapng_utils.har.reading import check_entry
+from pcapng_utils.har.reading import check_connection, check_entry
 from pcapng_utils.report.source import Har, Json
 
 
@@ -19,7 +19,7 @@ def examined(har: Har, examination: Examination) -> Har:
         har,
         creator=examination.row(har.creator),
         entries=_entries(har, examination),
-        connections=map(examination.connection, har.connections),
+        connections=_connections(har, examination),
         dns=map(examination.row, har.dns),
         problems=map(examination.row, har.problems),
         findings=examination.findings() if examination.finders else map(examination.row, har.findings),
@@ -29,6 +29,12 @@ def examined(har: Har, examination: Examination) -> Har:
 
 def _entries(har: Har, examination: Examination) -> Iterator[Json]:
     for number, entry in enumerate(har.entries):
-        check_entry(number, entry)
+        check_entry(number, entry, har.name)
         examination.entry(number, entry)
         yield entry
+
+
+def _connections(har: Har, examination: Examination) -> Iterator[Json]:
+    for number, row in enumerate(har.connections):
+        check_connection(number, row, har.name)
+        yield examination.connection(row)

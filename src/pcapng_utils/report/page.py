@@ -89,7 +89,7 @@ class _Page:
             try:
                 self._rows.append(exchange_row(entry, chunks.place, self._prefixes))
             except msgspec.ValidationError as error:
-                raise InputError(f"entries[{number}] is not what HAR has there ({error}).") from None
+                raise InputError(f"{har.name}: entries[{number}] is not what HAR has there ({error}).") from None
             move_large_bodies(entry, self._keep_body)
             self._keep_chunk(chunks.add(entry))
         self._keep_chunk(chunks.cut())
@@ -98,7 +98,7 @@ class _Page:
             try:
                 self._connections.append(connection_row(connection, chunks.place))
             except msgspec.ValidationError as error:
-                raise InputError(f"_connections[{number}] is not what we write there ({error}).") from None
+                raise InputError(f"{har.name}: _connections[{number}] is not what we write there ({error}).") from None
             self._keep_chunk(chunks.add(connection))
         self._keep_chunk(chunks.cut())
         self._findings = list(har.findings)

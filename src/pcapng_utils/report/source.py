@@ -26,6 +26,8 @@ class Har:
 
     creator: Json
     entries: Iterable[Json]
+    name: str = "the HAR"
+    """Of its file."""
     connections: Iterable[Json] = ()
     dns: Iterable[Json] = ()
     problems: Iterable[Json] = ()
@@ -73,6 +75,7 @@ def open_har(path: Path, device: Mapping[str, str] | None = None) -> Iterator[Ha
     yield Har(
         creator=log.creator,
         entries=_objects(path, "entries", log.entries),
+        name=str(path),
         connections=_objects(path, "_connections", log.connections),
         dns=_objects(path, "_dns", log.dns),
         problems=_objects(path, "_problems", log.problems),
