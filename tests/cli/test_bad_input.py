@@ -144,6 +144,13 @@ def test_a_log_of_the_phone_that_is_none(folder: Path, name: str, text: str, fou
     assert not (folder / "traffic.har").exists()
 
 
+@pytest.mark.parametrize(("name", "option"), [("socket_trace.json", "-cf"), ("aes_info.json", "-sf")])
+def test_a_log_of_something_else_is_refused(folder: Path, name: str, option: str) -> None:
+    said = refused("convert", folder, option, folder / name)
+    kind = "cipher log" if option == "-cf" else "socket trace"
+    assert name in said and f"not a {kind}: none of its" in said, said
+
+
 @pytest.mark.parametrize(("name", "option"), [("socket_trace.json", "-sf"), ("aes_info.json", "-cf")])
 def test_a_log_of_the_phone_that_is_not_there(folder: Path, name: str, option: str) -> None:
     assert "nowhere.json" in refused("convert", folder, option, folder / "nowhere.json")

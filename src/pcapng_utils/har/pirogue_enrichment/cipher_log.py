@@ -74,9 +74,14 @@ class CipherCall(msgspec.Struct, frozen=True):
 class _Data(msgspec.Struct):
     iv: str | None = ""
     alg: str | None = ""
-    key: str | None = ""
-    input: str | None = msgspec.field(default="", name="in")
-    output: str | None = msgspec.field(default="", name="out")
+    key: str | None = None
+    input: str | None = msgspec.field(default=None, name="in")
+    output: str | None = msgspec.field(default=None, name="out")
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it has nothing that a cipher call or the making of a key has."""
+        return self.input is self.output is self.key is None
 
 
 class _Record(msgspec.Struct):
@@ -96,6 +101,8 @@ class CipherLog:
         self.keys: dict[bytes, str] = {}
         """Keys that were made, in order, and the algorithm each was made for."""
         self.malformed = 0
+        """Records that are no cipher calls, those of other logs among them."""
+        self.foreign = 0
         self.truncated = False
         self._by_size: tuple[list[tuple[float, int]], list[tuple[float, int]]] = ([], [])
         self._sides: tuple[list[_Side], list[_Side]] = ([], [])
@@ -104,10 +111,13 @@ class CipherLog:
 
     @classmethod
     def read(cls, stream: BinaryIO, bounds: Bounds = USUAL) -> CipherLog:
-        """Read a log. Raises ValueError if it is not a JSON array of objects; an empty stream is an empty log."""
+        """Read a log. Raises ValueError if it is not a JSON array of objects, or the log of something else altogether;
+        an empty stream is an empty log."""
         log = cls(bounds)
         for piece in _pieces(stream, log):
             log._take(piece)
+        if log.foreign and log.foreign == log._count:
+            raise ValueError(f"none of its {log.foreign} elements is a cipher call")
         return log
 
     def _take(self, piece: bytes) -> None:
@@ -124,8 +134,11 @@ class CipherLog:
         self._count += 1
 
     def add(self, index: int, record: _Record) -> None:
-        """Take a record. Raises ValueError if its hex is none."""
+        """Take a record. Raises ValueError if its hex is none, or if it is the record of another log."""
         data = record.data
+        if data.is_foreign:
+            self.foreign += 1
+            raise ValueError("no cipher call")
         algorithm = data.alg or record.alg or ""
         sides = bytes.fromhex(data.input or ""), bytes.fromhex(data.output or "")
         key, iv = bytes.fromhex(data.key or ""), bytes.fromhex(data.iv or "")
