@@ -122,6 +122,16 @@ def test_a_hosts_file_that_is_not_there(folder: Path) -> None:
     assert "nowhere" in refused("convert", folder, "--hosts-file", folder / "nowhere")
 
 
+def test_lines_of_a_hosts_file_that_name_no_address_are_counted(folder: Path) -> None:
+    (folder / "hosts").write_text(
+        "# mine\n203.0.113.7 ads.example\nfe80::1%lo0 localhost\n{\n  nonsense x\n192.0.2.1\n"
+    )
+    done = run("convert", folder, "--hosts-file", folder / "hosts")
+    assert done.returncode == 0 and b"1 hosts-bad-line" in done.stderr
+    (row,) = har(folder / "traffic.har")["log"]["_problems"]
+    assert (row["kind"], row["detail"]) == ("hosts-bad-line", "3 lines")
+
+
 LOGS = ("socket_trace.json", "aes_info.json")
 
 

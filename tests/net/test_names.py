@@ -52,9 +52,10 @@ def test_hosts_file_first_blocks_last() -> None:
     names.learn("192.0.2.1", "sni.example", 100, "10.0.0.1")
     assert names.lookup("192.0.2.1", time=100) == "sni.example"
     assert names.lookup("192.0.2.1", time=99) == "block.example"
-    names.learn_hosts(
+    bad = names.learn_hosts(
         "# comment\n192.0.2.1\thosts.example alias # more\n\nnonsense x\n192.0.2.1 second.example\n::1 me\n"
     )
+    assert bad == 1
     assert names.lookup("192.0.2.1", "10.0.0.1", 100) == "hosts.example"
     assert names.lookup("::1") == "me"
 

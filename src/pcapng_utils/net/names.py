@@ -83,12 +83,17 @@ class Names:
         self._all: _Book[str] = _Book()
         self._own: _Book[tuple[str, str]] = _Book()
 
-    def learn_hosts(self, text: str) -> None:
-        """The text of a hosts file; the first name of an address's first line is taken."""
+    def learn_hosts(self, text: str) -> int:
+        """The text of a hosts file; the first name of an address's first line is taken. Returns how many lines give
+        no name to an address. (Those of an interface's own, such as fe80::1%lo0, do, but of none in a capture.)"""
+        bad = 0
         for line in text.splitlines():
             address, *names = line.partition("#")[0].split() or [""]
             if names and (key := canonical(address)):
                 self._hosts.setdefault(key, names[0])
+            elif address and not (names and canonical(address.partition("%")[0])):
+                bad += 1
+        return bad
 
     def learn_block(self, address: str, name: str) -> None:
         """From a Name Resolution Block."""

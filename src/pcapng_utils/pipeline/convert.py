@@ -117,8 +117,7 @@ class Conversion:
         if self._trace is not None:
             self._dissection.watch = self._traced.exchange
             self._dissection.watch_end = self._traced.end
-        if self._hosts is not None:
-            self.names.learn_hosts(self._hosts.decode(errors="replace"))
+        self._learn_hosts()
 
     @property
     def counts(self) -> Counts:
@@ -273,6 +272,14 @@ class Conversion:
         if trace.malformed:
             message = f"records of {file_name(path)} are no socket calls: they were skipped"
             self.problems.add(Problem("socket-trace-bad-record", message, detail=f"{trace.malformed} records"))
+
+    def _learn_hosts(self) -> None:
+        path = self.options.hosts_file
+        if path is None or self._hosts is None:
+            return
+        if bad := self.names.learn_hosts(self._hosts.decode(errors="replace")):
+            message = f"lines of {file_name(path)} are no address with a name: they were skipped"
+            self.problems.add(Problem("hosts-bad-line", message, detail=f"{bad} lines"))
 
     def _add_hosts(self) -> None:
         """Note which file gave names: as it was read, for it may be a pipe."""
