@@ -224,6 +224,7 @@ def test_names_that_are_not_utf_8_are_escaped_in_what_is_written(tmp_path: Path)
     for legacy, command in ((False, convert), (True, ["-f", "-i", path])):
         done = run(*command, *more, legacy=legacy)
         assert done.returncode == 0, done.stderr
+        assert legacy or b"caf\\xe9\\x0aline.har" in done.stderr
         log = har(path.with_suffix(".har"))["log"]
         metadata = log["creator"]["_metadata"]
         assert {f"{told}.pcap", f"{told}.txt", f"{told}.json"} <= {file["name"] for file in metadata["files"]}

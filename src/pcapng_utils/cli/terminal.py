@@ -10,8 +10,16 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069
 
 
 def printable(text: str) -> str:
-    """The text with control characters (and those that turn the direction of writing) as escapes."""
-    return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    """The text with control characters (and those that turn the direction of writing) as escapes.
+
+    So are bytes of a file's name that are no UTF-8, which Python stands surrogates for.
+    """
+    return _UNSAFE.sub(lambda match: f"\\x{_number(match[0]):02x}", text)
+
+
+def _number(character: str) -> int:
+    number = ord(character)
+    return number & 0xFF if 0xDC80 <= number <= 0xDCFF else number
 
 
 def show(text: str) -> None:
