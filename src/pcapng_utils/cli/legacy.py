@@ -96,7 +96,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("-Y: display filters are tshark's. `pcapng-utils convert` has --from, --to and --host.")
     if arguments.protocol_match_filter != _PROTOCOL_FILTER:
         raise UsageError("-J: protocol filters are tshark's. All protocols that are known are read.")
-    if arguments.hash_algo not in hashlib.algorithms_available:
+    known = arguments.hash_algo in hashlib.algorithms_available
+    if not known or not hashlib.new(arguments.hash_algo).digest_size:  # shake's digests are as long as one asks for
         raise UsageError(f"--hash-algo {arguments.hash_algo}: not known here. For example: sha1, sha256, blake2b.")
     for name, default in _WITHOUT_EFFECT.items():
         if getattr(arguments, name) != default:
