@@ -399,6 +399,13 @@ def test_the_nearest_method_says_which_shift_it_used(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("asked", [{"method": "Alignment"}, {"operations": "write"}])
+def test_a_method_that_is_none_is_refused(tmp_path: Path, asked: Any) -> None:
+    (name,) = asked.values()
+    with pytest.raises(ValueError, match=f"'{name}': one of"):
+        Stacktrace({}, tmp_path / "socket_trace.json", **asked)
+
+
 def test_the_name_of_a_message_cannot_be_changed() -> None:
     who = HAREntryMetadata(ID, "out", T, "one", False)
     with pytest.raises(AttributeError):

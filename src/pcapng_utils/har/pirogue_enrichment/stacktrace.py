@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -102,6 +102,9 @@ class Stacktrace(HarEnrichment):
         Windows and operations are for the nearest method, `min_confidence` is for alignment: below it, a message gets
         no `_stacktrace`.
         """
+        for given, known in ((method, get_args(Method)), (operations, get_args(Operations))):
+            if given not in known:
+                raise ValueError(f"{given!r}: one of {', '.join(map(repr, known))} was expected")
         super().__init__(har_data, input_data_file)
         beside = compute_time_shift_from_pirogue_experiment_metadata(self.input_data_file.parent)
         shift = beside if systematic_time_shift is None else systematic_time_shift
