@@ -16,7 +16,7 @@ from tests.report import hars
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-_PAGES = {"everything": hars.everything, "hostile": hars.hostile, "long": hars.long}
+_PAGES = {"everything": hars.everything, "hostile": hars.hostile, "long": hars.long, "empty": hars.empty}
 
 Open = Callable[..., "Page"]
 """Opens a page of one of the HARs: its name, the address after `#`, and the width and theme of the window."""

@@ -163,6 +163,11 @@ class WeatherApp:
         entry["response"]["cookies"] = [cookie]
 
 
+def empty() -> Json:
+    """Of a capture without packets."""
+    return har([], _connections=[], _dns=[], _problems=[], _findings=[])
+
+
 def everything(rounds: int = 24) -> Json:
     """Each form of body and message, labels, findings, connections that were not read, problems and names."""
     app = WeatherApp()

@@ -53,6 +53,13 @@ class TestOverview:
         for text in ("traffic.pcap", "1,587,147", "Pixel 6", "estimated, 188 anchors within 4.3 ms", "0.180 s"):
             expect(made_of).to_contain_text(text)
 
+    def test_an_empty_capture_has_no_dates(self, opened: Open) -> None:
+        page = opened("empty")
+        expect(page.locator(".lead")).to_contain_text("No traffic")
+        expect(page.locator("main")).not_to_contain_text("1970")
+        expect(opened("empty", "exchanges").locator("main")).to_contain_text("No exchange was found.")
+        expect(opened("empty", "connections").locator("main")).to_contain_text("No connection is listed.")
+
     def test_numbers_lead_to_what_they_count(self, opened: Open) -> None:
         page = opened()
         page.get_by_role("list", name="In numbers").get_by_role("link", name="exchanges with identifiers").click()
@@ -350,6 +357,11 @@ class TestDetails:
         conscrypt.locator("summary").click()
         expect(conscrypt.get_by_text("SSL_write")).to_be_visible()
 
+    def test_a_call_is_said_to_be_before_or_after_the_message(self, opened: Open) -> None:
+        page = open_by_url(opened, "events")
+        page.get_by_role("tab", name="Code").click()
+        expect(page.get_by_role("tabpanel")).to_contain_text("4.2 ms before the first byte")
+
     def test_a_doubtful_answer_shows_what_else_it_may_be(self, opened: Open) -> None:
         page = open_by_url(opened, "sync")
         page.get_by_role("tab", name="Code").click()
@@ -427,6 +439,14 @@ class TestDetails:
 
 
 class TestConnectionsAndProblems:
+    def test_no_number_is_over_two_lines(self, opened: Open) -> None:
+        cells = opened("everything", "problems").locator(".plain-table tbody td.end")
+        cells.first.wait_for()
+        found = "all => all.map(one => { one.parentNode.firstChild.textContent = 'some words '.repeat(50);"
+        found += " one.textContent = '1,234 kB'; const range = document.createRange();"
+        found += " range.selectNodeContents(one); return range.getClientRects().length; })"
+        assert set(cells.evaluate_all(found)) == {1}
+
     def test_connections_are_searched_filtered_and_opened(self, opened: Open) -> None:
         page = opened("everything", "connections")
         expect(page.locator(".count")).to_have_text("9 connections")

@@ -95,7 +95,7 @@ export function Connections({ report, route }: { report: Report; route: Route })
               open(connection.id);
             }}
             narrow={narrow}
-            empty="No connection is like that."
+            empty={report.connections.length ? "No connection is like that." : "No connection is listed."}
           />
         )}
       </div>
@@ -156,7 +156,7 @@ function columnsFor(report: Report): Column<ConnectionRow>[] {
     },
     { key: "secured", title: "Secured by", width: "6em", sortable: true, cell: (c) => oneLine(c.secured || "–") },
     { key: "decrypted", title: "Read", width: "5.4em", sortable: true, cell: (c) => <Read connection={c} /> },
-    { key: "reason", title: "Why not", width: "minmax(6em, 1.9fr)", sortable: true, cell: (c) => oneLine(c.reason) },
+    { key: "reason", title: "Why", width: "minmax(6em, 1.9fr)", sortable: true, cell: (c) => oneLine(c.reason) },
     {
       key: "exchanges",
       title: "Exchanges",

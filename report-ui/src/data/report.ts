@@ -23,6 +23,8 @@ export interface Report {
   senders: string[];
   begin: number;
   end: number;
+  /** Nothing is in it that has a time. */
+  isEmpty: boolean;
   hasCode: boolean;
   hasCompanies: boolean;
   isSystem: (className: string) => boolean;
@@ -73,6 +75,7 @@ export function makeReport(index: Index): Report {
     senders: [...counts.keys()].sort((a, b) => rank(b) - rank(a) || (a < b ? -1 : 1)),
     begin: Number.isFinite(begin) ? begin : 0,
     end: Number.isFinite(end) ? end : 0,
+    isEmpty: !Number.isFinite(begin),
     hasCode,
     hasCompanies: exchanges.some((exchange) => exchange.recipient !== exchange.host),
     isSystem: (className) => index.systemPrefixes.some((prefix) => className.startsWith(prefix)),

@@ -49,6 +49,10 @@ function Side({
   );
 }
 
+/** When a call was logged (call minus message, on one clock) in words: a sign can be read either way. */
+const toTheWire = (ms: number) =>
+  ms === 0 ? "with the first byte" : `${Math.abs(ms).toFixed(1)} ms ${ms < 0 ? "before" : "after"} the first byte`;
+
 function How({ attribution }: { attribution: Attribution }) {
   const { method, confidence, deltaMs, operations = [], shared, alternatives = [], inferred } = attribution;
   const sharing = Array.isArray(shared) ? shared.length : 0;
@@ -57,7 +61,7 @@ function How({ attribution }: { attribution: Attribution }) {
       rows={[
         ["Confidence", <Confidence key="c" value={confidence} />],
         ["Method", method && oneLine(method)],
-        ["From call to wire", typeof deltaMs === "number" && `${deltaMs > 0 ? "+" : ""}${deltaMs.toFixed(1)} ms`],
+        ["Logged", typeof deltaMs === "number" && toTheWire(deltaMs)],
         ["Socket calls", operations.length > 0 && operations.map((operation) => `#${operation}`).join(", ")],
         ["Shared with", (sharing > 0 && plural(sharing, "other message")) || (shared === true && "other messages")],
         [

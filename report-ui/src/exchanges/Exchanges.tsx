@@ -68,7 +68,7 @@ export function Exchanges({ report, route }: { report: Report; route: Route }) {
             open(String(exchange.index + 1));
           }}
           narrow={narrow}
-          empty={search.busy ? "Searching…" : "No exchange is like that."}
+          empty={emptyNote(search.busy, report.exchanges.length > 0)}
         />
       </div>
       {opened && (
@@ -85,6 +85,11 @@ export function Exchanges({ report, route }: { report: Report; route: Route }) {
       )}
     </main>
   );
+}
+
+function emptyNote(isBusy: boolean, hasAny: boolean): string {
+  if (isBusy) return "Searching…";
+  return hasAny ? "No exchange is like that." : "No exchange was found.";
 }
 
 /** Columns that stay while an exchange is open. */

@@ -36,7 +36,7 @@ function Heading({ report }: { report: Report }) {
         <Data value={index.title} mono={false} />
       </h1>
       <p class="lead">
-        {moment(begin, 0)} UTC, {duration((end - begin) * 1000)}
+        {report.isEmpty ? "No traffic" : `${moment(begin, 0)} UTC, ${duration((end - begin) * 1000)}`}
         {device && (
           <>
             {" · "}
@@ -185,7 +185,7 @@ function Experiment({ report }: { report: Report }) {
     <Section title="What this was made of">
       <Facts
         rows={[
-          ["First and last", `${moment(report.begin, 6)} – ${moment(report.end, 6)} UTC`],
+          ["First and last", !report.isEmpty && `${moment(report.begin, 6)} – ${moment(report.end, 6)} UTC`],
           [
             "HAR made by",
             <Data key="m" value={`${creator.name ?? "unknown"} ${creator.version ?? ""}`} mono={false} />,
