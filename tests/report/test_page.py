@@ -201,6 +201,9 @@ def test_the_command_makes_a_page_of_a_har(tmp_path: Path, capsys: pytest.Captur
     assert "weather.html" in capsys.readouterr().out
     assert main(["report", str(path)]) == 2
     assert main(["report", str(path), "--force", "--max-size", "1M", "--quiet"]) == 0
+    for asked, is_said in (("1M", False), ("1k", True)):
+        assert main(["report", str(path), "--force", "--max-size", asked]) == 0
+        assert ("more than --max-size" in capsys.readouterr().out) == is_said
 
 
 def test_the_page_of_a_compressed_capture_has_the_name_of_the_capture(tmp_path: Path) -> None:

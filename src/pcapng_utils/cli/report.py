@@ -70,7 +70,7 @@ def report(arguments: argparse.Namespace) -> int:
         )
     if not arguments.quiet:
         try:
-            _summarise(output, left_out)
+            _summarise(output, left_out, arguments.max_size)
         except OSError as error:
             error.add_note(f"{output} was written")
             raise
@@ -151,8 +151,10 @@ def _title(source: Path) -> str:
     return file_name(source.resolve())
 
 
-def _summarise(output: Path, left_out: LeftOut) -> None:
-    show(f"Written      {printable(str(output))} ({output.stat().st_size:,} bytes)")
+def _summarise(output: Path, left_out: LeftOut, asked: int) -> None:
+    size = output.stat().st_size
+    more = f": more than --max-size {asked:,}, for its program and its lists are not left out" if size > asked else ""
+    show(f"Written      {printable(str(output))} ({size:,} bytes{more})")
     if left_out.bodies:
         show(f"Left out     {left_out.bodies:,} bodies of {left_out.bytes:,} bytes: --max-size makes room")
     if left_out.exchanges:
