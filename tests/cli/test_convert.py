@@ -281,6 +281,11 @@ def test_streamed_lines_that_filters_left_out_are_counted(folder: Path) -> None:
         ["-k", ""],
         ["--hosts-file", ""],
         ["-o", ""],
+        ["--host", ""],
+        ["--process", ""],
+        ["--attribution", "none", "--time-shift", "1"],
+        ["--attribution", "none", "--min-confidence", "0.5"],
+        ["--attribution", "nearest", "--min-confidence", "0.5"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(folder: Path, options: list[str]) -> None:

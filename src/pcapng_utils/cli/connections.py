@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pcapng_utils.cli.convert import add_reading_options, reading_options
 from pcapng_utils.cli.terminal import show, show_json, table
-from pcapng_utils.cli.values import file
+from pcapng_utils.cli.values import file, named
 
 _COLUMNS: Final = (
     "id",
@@ -37,7 +37,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("input", metavar="INPUT", type=file, help="capture, experiment folder, or HAR file")
     add_reading_options(parser)
     parser.add_argument("--undecrypted", action="store_true", help="those alone that were not (wholly) read")
-    parser.add_argument("--host", action="append", default=[], help="this host and those below it; repeatable")
+    parser.add_argument(
+        "--host", action="append", type=named, default=[], help="this host and those below it; repeatable"
+    )
     parser.add_argument("--sort", choices=("start", "bytes", "host"), default="start")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="the rows of log._connections, as JSON")

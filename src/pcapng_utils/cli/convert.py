@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pcapng_utils.cli.values import file, seconds, size
+from pcapng_utils.cli.values import file, named, seconds, size
 
 if TYPE_CHECKING:
     from pcapng_utils.pipeline.convert import Conversion
@@ -53,8 +53,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="ISO 8601 (UTC if it says no zone), or seconds since 1970",
     )
     filters.add_argument("--to", dest="end", type=moment, metavar="TIME")
-    filters.add_argument("--host", action="append", default=[], help="this host and those below it; repeatable")
-    filters.add_argument("--process", action="append", default=[], help="this process; repeatable")
+    filters.add_argument(
+        "--host", action="append", type=named, default=[], help="this host and those below it; repeatable"
+    )
+    filters.add_argument("--process", action="append", type=named, default=[], help="this process; repeatable")
     filters.add_argument(
         "--no-bodies",
         action="store_true",
@@ -226,6 +228,9 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(
             f"--stream attributes nothing, which takes whole connections: leave out {option}, or --stream."
         )
+    idle = {"none": ("--min-confidence", "--time-shift"), "nearest": ("--min-confidence",)}
+    for option in (name for name in idle.get(arguments.attribution, ()) if asked[name]):
+        raise UsageError(f"{option} has no effect with --attribution {arguments.attribution}: leave out one of them.")
 
 
 def _stream(conversion: Conversion, output: Path | None, progress: Callable[[int], None]) -> None:

@@ -37,3 +37,10 @@ def file(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("the name of a file was expected, and an empty one was found")
     return Path(text)
+
+
+def named(text: str) -> str:
+    """What is to be looked for: nothing has an empty name."""
+    if not text:
+        raise argparse.ArgumentTypeError("a name was expected, and an empty one was found")
+    return text
