@@ -14,6 +14,7 @@ from pcapng_utils.attribution.confidence import (
     OF_WRITES,
     OF_WRITES_ALIKE,
     alike_but_idle,
+    as_given,
     calibrated,
     of_a_read,
     of_a_request,
@@ -104,6 +105,7 @@ class Answers:
         is_answer = track.direction != CLIENT and track.starts[unit].http1
         if is_answer and named and self._is_telling(track.calls[named[0][1]]):
             named = _of_one_code(named)
+        named = [(as_given(confidence), call) for confidence, call in named]
         alternatives = [Alternative(track.calls[call], round(mass, 4)) for mass, call in named if mass > _LEAST]
         confidence, call = named[0] if named else (0.0, None)
         if call is None or confidence < self._min_confidence:
