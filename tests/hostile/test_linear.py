@@ -14,7 +14,7 @@ import pytest
 
 from pcapng_utils.layers import CLIENT, SERVER
 from tests.cli.making import socket_call
-from tests.hostile.making import connection, convert, datagrams, growth, ratio, write_capture
+from tests.hostile.making import Measured, connection, convert, datagrams, growth, ratio, write_capture
 from tests.http2.wire import CLIENT_START, DATA, END_HEADERS, HEADERS, SERVER_START, frame
 from tests.net.wire import ENDS, PSH, handshake, tcp, udp
 from tests.quic.making import Talk, stream
@@ -135,3 +135,47 @@ def test_traces(tmp_path: Path, name: str, option: str) -> None:
     twice.write_bytes(text(2 * size))
     runs = (partial(convert, capture, *chosen) for chosen in (("-sf", ""), (option, once), (option, twice)))
     assert ratio(*runs) < MOST
+
+
+def random_sides(count: int) -> list[bytes]:
+    dice = random.Random(5)
+    return [dice.randbytes(600) for _ in range(count)]
+
+
+def sides_that_begin_alike(count: int) -> list[bytes]:
+    """What a stream cipher makes of messages that begin alike, where the app gives it the same IV each time."""
+    dice = random.Random(6)
+    begin = dice.randbytes(500)
+    return [begin + dice.randbytes(dice.randrange(20, 120)) for _ in range(count)]
+
+
+def zero_sides(count: int) -> list[bytes]:
+    """Of all sizes, each other than zero at its end, where none of the bodies is."""
+    return [bytes(500 + number % 400) + number.to_bytes(4, "big") for number in range(count)]
+
+
+BODIES: Final[dict[str, tuple[Callable[[int], list[bytes]], Callable[[bytes], bytes], int]]] = {
+    "the same": (random_sides, lambda side: side, 3000),
+    "others": (random_sides, lambda side: side[::-1], 3000),
+    "begin alike": (sides_that_begin_alike, lambda side: side[:-3], 1500),
+    "zeros": (zero_sides, lambda side: bytes(len(side)), 1000),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_bodies_and_cipher_calls(tmp_path: Path, name: str) -> None:
+    make, body_of, count = BODIES[name]
+
+    def run(count: int) -> partial[Measured]:
+        sides, said = make(count), []
+        for side in sides:
+            body = body_of(side)
+            head = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: %d\r\n\r\n" % len(body)
+            said += [(CLIENT, head + body), (SERVER, OK + b"Content-Length: 0\r\n\r\n")]
+        capture = write_capture(tmp_path / f"{count}.pcap", connection(said))
+        calls = [{"data": {"alg": "AES", "in": side[28:].hex(), "out": side.hex()}} for side in sides]
+        path = tmp_path / f"{count}.json"
+        path.write_text(json.dumps(calls))
+        return partial(convert, capture, "-cf", path)
+
+    assert ratio(run(1), run(count), run(2 * count)) < MOST

@@ -1,23 +1,23 @@
 """The cipher calls of an app (`aes_info.json`), and the one among them that made or read a given body.
 
-Calls are found by size first: a call can only be the body's if their sizes are near each other, so that of thousands
-of calls a few are compared.
+The file is read once, a block at a time. What stays in memory is where each call is in the file, and an index of its
+two sides (`cipher_index`); calls are read again where they are compared with a body or found to be its.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, insort
-from collections.abc import Iterator
+import shutil
+from array import array
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final, NamedTuple
 
 import msgspec
 
 from pcapng_utils.attribution.json_array import ArrayReader, NotAnArrayError, balanced_objects
+from pcapng_utils.har.pirogue_enrichment.cipher_index import Bounds, SideIndex
+from pcapng_utils.har.temporary import private_file
 from pcapng_utils.layers import CLIENT, SERVER
-
-_HEAD: Final = 8
-"""Bytes that are compared before all are."""
 
 #: Algorithms whose output is not a text that was hidden: digests, MACs, signatures, key derivation and agreement.
 _NO_CIPHER: Final = re.compile(
@@ -26,19 +26,6 @@ _NO_CIPHER: Final = re.compile(
     re.IGNORECASE,
 )
 _READ_SIZE: Final = 1 << 18
-
-_Side = tuple[bytes, bytes, int]
-"""What was encrypted, its first bytes, and its length."""
-
-
-class Bounds(NamedTuple):
-    """Which calls may be a body's."""
-
-    min_encrypted: int = 8
-    min_clear: int = 2
-    max_difference: float = 0.5
-    """Between the sizes of call and body, as a part of the body's."""
-
 
 USUAL: Final = Bounds()
 
@@ -93,19 +80,29 @@ class _Record(msgspec.Struct):
 
 
 class CipherLog:
-    """All calls and keys of a log."""
+    """All calls and keys of a log. The file is kept open for the calls to be read again."""
 
-    def __init__(self, bounds: Bounds = USUAL) -> None:
+    def __init__(self, stream: BinaryIO, bounds: Bounds = USUAL) -> None:
+        """`stream`: can seek."""
+        self._stream = stream
         self._bounds = bounds
-        self.calls: list[CipherCall] = []
         self.keys: dict[bytes, str] = {}
         """Keys that were made, in order, and the algorithm each was made for."""
+        self.makings: list[tuple[int, bytes]] = []
+        """Each time that a key was made: the index of the record, and the key."""
         self.malformed = 0
         """Records that are no cipher calls, those of other logs among them."""
         self.foreign = 0
         self.truncated = False
-        self._by_size: tuple[list[tuple[float, int]], list[tuple[float, int]]] = ([], [])
-        self._sides: tuple[list[_Side], list[_Side]] = ([], [])
+        self._indices = array("Q")
+        """Of the record of each call; so the next two."""
+        self._offsets = array("Q")
+        self._lengths = array("L")
+        self._positions = (array("L"), array("L"))
+        """By direction: the call of each row of the index."""
+        self._sides = SideIndex(bounds, self._reader(CLIENT)), SideIndex(bounds, self._reader(SERVER))
+        self._last: tuple[int, CipherCall] | None = None
+        """The call that was read last."""
         self._count = 0
         self._decoder = msgspec.json.Decoder(_Record, strict=False)
 
@@ -113,83 +110,116 @@ class CipherLog:
     def read(cls, stream: BinaryIO, bounds: Bounds = USUAL) -> CipherLog:
         """Read a log. Raises ValueError if it is not a JSON array of objects, or the log of something else altogether;
         an empty stream is an empty log."""
-        log = cls(bounds)
-        for piece in _pieces(stream, log):
-            log._take(piece)
+        if not stream.seekable():
+            copy = private_file()
+            shutil.copyfileobj(stream, copy)
+            copy.seek(0)
+            stream = copy
+        log = cls(stream, bounds)
+        for offset, piece in _pieces(stream, log):
+            log._take(offset, piece)
         if log.foreign and log.foreign == log._count:
             raise ValueError(f"none of its {log.foreign} elements is a cipher call")
         return log
 
-    def _take(self, piece: bytes) -> None:
-        """Take a record, or several that were not told apart."""
-        try:
-            self.add(self._count, self._decoder.decode(piece))
-        except (ValueError, RecursionError):
-            spans = list(balanced_objects(piece))
-            if len(spans) > 1:
-                for start, end in spans:
-                    self._take(piece[start:end])
-                return
-            self.malformed += 1
-        self._count += 1
+    def __len__(self) -> int:
+        """Number of calls."""
+        return len(self._offsets)
 
-    def add(self, index: int, record: _Record) -> None:
-        """Take a record. Raises ValueError if its hex is none, or if it is the record of another log."""
-        data = record.data
-        if data.is_foreign:
-            self.foreign += 1
-            raise ValueError("no cipher call")
-        algorithm = data.alg or record.alg or ""
-        sides = bytes.fromhex(data.input or ""), bytes.fromhex(data.output or "")
-        key, iv = bytes.fromhex(data.key or ""), bytes.fromhex(data.iv or "")
-        if not any(sides):
-            if key:
-                self.keys.setdefault(key, algorithm)
-            return
-        if _NO_CIPHER.match(algorithm):
-            return
-        call = CipherCall(index, record.pid, record.process, record.timestamp / 1000, algorithm, iv, key, *sides)
-        position = len(self.calls)
-        self.calls.append(call)
-        for direction in (CLIENT, SERVER):
-            side = call.encrypted(direction)
-            encrypted, clear = len(side), len(call.clear(direction))
-            self._sides[direction].append((side, side[:_HEAD], encrypted))
-            if encrypted >= self._bounds.min_encrypted and clear >= self._bounds.min_clear:
-                size = float(encrypted) if call.is_asymmetric else (encrypted + clear) / 2
-                insort(self._by_size[direction], (size, position))
+    def close(self) -> None:
+        self._stream.close()
+
+    def call(self, position: int) -> CipherCall:
+        """A call, read from the file. Raises ValueError if the file is not what it was any more."""
+        if self._last is None or self._last[0] != position:
+            self._stream.seek(self._offsets[position])
+            record = self._decoder.decode(self._stream.read(self._lengths[position]))
+            self._last = position, _call(self._indices[position], record, _hex(record.data))
+        return self._last[1]
 
     def find(self, body: bytes, direction: int) -> CipherCall | None:
         """The call whose encrypted side contains the body or is contained in it; of several, the one nearest in size,
         of these the first in the log."""
-        size = len(body)
-        if size < self._bounds.min_encrypted:
+        if len(body) < max(self._bounds.min_encrypted, 1):
             return None
-        by_size, sides, head = self._by_size[direction], self._sides[direction], body[:_HEAD]
-        most = size * self._bounds.max_difference
-        low = bisect_left(by_size, (size - most, -1))
-        high = bisect_left(by_size, (size + most, len(self.calls)))
-        found = []
-        for length, position in by_size[low:high]:
-            encrypted, begin, extent = sides[position]
-            # Hardly any contains the other, which the first bytes tell: to look for a long text takes preparation.
-            if extent <= size:
-                fits = body.find(begin, 0, size - extent + _HEAD) >= 0 and encrypted in body
-            else:
-                fits = encrypted.find(head, 0, extent - size + _HEAD) >= 0 and body in encrypted
-            if fits:
-                found.append((abs(length - size), position))
-        return self.calls[min(found)[1]] if found else None
+        row = self._sides[direction].find(body)
+        return None if row is None else self.call(self._positions[direction][row])
+
+    def _reader(self, direction: int) -> Callable[[int], bytes]:
+        def read(row: int) -> bytes:
+            try:
+                return self.call(self._positions[direction][row]).encrypted(direction)
+            except ValueError:  # somebody has changed the file
+                return b""
+
+        return read
+
+    def _take(self, offset: int, piece: bytes) -> None:
+        """Take a record, or several that were not told apart."""
+        try:
+            self._add(self._decoder.decode(piece), offset, len(piece))
+        except (ValueError, RecursionError):
+            spans = list(balanced_objects(piece))
+            if len(spans) > 1:
+                for start, end in spans:
+                    self._take(offset + start, piece[start:end])
+                return
+            self.malformed += 1
+        self._count += 1
+
+    def _add(self, record: _Record, offset: int, length: int) -> None:
+        """Take a record. Raises ValueError if its hex is none, or if it is the record of another log."""
+        if record.data.is_foreign:
+            self.foreign += 1
+            raise ValueError("no cipher call")
+        values = _hex(record.data)
+        if not values.input and not values.output:
+            if values.key:
+                self.keys.setdefault(values.key, _algorithm(record))
+                self.makings.append((self._count, values.key))
+            return
+        if _NO_CIPHER.match(_algorithm(record)):
+            return
+        call = _call(self._count, record, values)
+        for direction in (CLIENT, SERVER):
+            side = call.encrypted(direction)
+            encrypted, clear = len(side), len(call.clear(direction))
+            if encrypted >= max(self._bounds.min_encrypted, 1) and clear >= self._bounds.min_clear:
+                self._sides[direction].add(side, 2 * encrypted if call.is_asymmetric else encrypted + clear)
+                self._positions[direction].append(len(self))
+        self._indices.append(self._count)
+        self._offsets.append(offset)
+        self._lengths.append(length)
 
 
-def _pieces(stream: BinaryIO, log: CipherLog) -> Iterator[bytes]:
+class _Values(NamedTuple):
+    iv: bytes
+    key: bytes
+    input: bytes
+    output: bytes
+
+
+def _hex(data: _Data) -> _Values:
+    return _Values(*(bytes.fromhex(text or "") for text in (data.iv, data.key, data.input, data.output)))
+
+
+def _algorithm(record: _Record) -> str:
+    return record.data.alg or record.alg or ""
+
+
+def _call(index: int, record: _Record, values: _Values) -> CipherCall:
+    return CipherCall(index, record.pid, record.process, record.timestamp / 1000, _algorithm(record), *values)
+
+
+def _pieces(stream: BinaryIO, log: CipherLog) -> Iterator[tuple[int, bytes]]:
+    """Each record's offset and text."""
     reader = ArrayReader()
     try:
         while data := stream.read(_READ_SIZE):
             for block in reader.feed(data):
-                yield from (piece for _, piece in block.pieces())
+                yield from block.pieces()
         for block in reader.finish():
-            yield from (piece for _, piece in block.pieces())
+            yield from block.pieces()
     except NotAnArrayError as error:
         raise ValueError(str(error)) from None
     log.truncated = reader.truncated

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+import weakref
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -12,8 +13,9 @@ from typing import Any, ClassVar, Final
 import pybase64
 
 from pcapng_utils.har.pirogue_enrichment.base import HarEnrichment
+from pcapng_utils.har.pirogue_enrichment.cipher_index import Bounds
 from pcapng_utils.har.pirogue_enrichment.cipher_keys import find_key
-from pcapng_utils.har.pirogue_enrichment.cipher_log import USUAL, Bounds, CipherCall, CipherLog, call_to_har
+from pcapng_utils.har.pirogue_enrichment.cipher_log import USUAL, CipherCall, CipherLog, call_to_har
 from pcapng_utils.layers import CLIENT, SERVER
 from pcapng_utils.payload import Payload
 
@@ -39,14 +41,18 @@ class ContentDecryption(HarEnrichment):
     def log(self) -> CipherLog:
         """The cipher calls. Raises ValueError naming the file if it is no JSON array."""
         bounds = Bounds(self.MIN_LEN_ENCRYPTED_BYTES, self.MIN_LEN_DECRYPTED_BYTES, self.MAX_SIZE_DIFF_FRACTION)
-        with self.input_data_file.open("rb") as file:
-            try:
-                return CipherLog.read(file, bounds)
-            except ValueError as error:
-                raise ValueError(f"{self.input_data_file}: not a cipher log: {error}") from None
+        file = self.input_data_file.open("rb")
+        try:
+            log = CipherLog.read(file, bounds)
+        except ValueError as error:
+            file.close()
+            raise ValueError(f"{self.input_data_file}: not a cipher log: {error}") from None
+        # Who enriches a HAR needs not know that a file is open.
+        weakref.finalize(self, log.close)
+        return log
 
     def has_data(self) -> bool:
-        return bool(self.log.calls or self.log.keys or self.log.malformed or self.log.truncated)
+        return bool(len(self.log) or self.log.keys or self.log.malformed or self.log.truncated)
 
     def enrich_entry(self, har_entry: dict[str, Any]) -> None:
         self.enrich_messages(har_entry["request"], har_entry["response"])
