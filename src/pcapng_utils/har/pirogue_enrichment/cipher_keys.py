@@ -5,8 +5,10 @@ A key is named only when it turns the encrypted side of the call into its clear 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,6 +21,8 @@ from pcapng_utils.layers import CLIENT, SERVER
 _GCM_TAG: Final = 16
 _MIN_OVERLAP: Final = 4
 """Bytes of clear text, at least, that say a key is right."""
+_LEAST_WORK: Final = 4096
+"""Bytes that a trial counts as, at least."""
 
 Decrypt = Callable[[bytes, bytes, bytes], bytes]
 """Key, IV and cipher text to clear text, padding included. Raises ValueError for a key or IV that cannot be."""
@@ -34,16 +38,59 @@ _BLOCK_CIPHERS: Final[dict[str, Callable[[bytes], CipherAlgorithm]]] = {
 }
 
 
-def find_key(call: CipherCall, keys: Iterable[bytes]) -> bytes:
-    """The first of `keys` that decrypts the call; empty if none does, or if the algorithm is not known here."""
-    decrypt = _decryption(call.algorithm)
-    if decrypt is None:
+class KeyFinder:
+    """Tries the keys of a log on its calls, the likely ones first: most calls use the key of the call before, or one
+    that was made just before. If that is none of them all keys are tried, as long as not too much was spent so."""
+
+    WORK: Final = 1 << 31
+    """Bytes decrypted for nothing, in all calls (each trial counts 4,096 at least: some 10 s), before it is only the
+    nearest keys that are tried."""
+    NEAREST: Final = 16
+    """Different keys that are always tried."""
+
+    def __init__(self, keys: Sequence[bytes], made: Sequence[int], made_at: Sequence[int]) -> None:
+        """`made`: which key was made, each time that one was; `made_at`: by which record of the log, ascending."""
+        self._keys = keys
+        self._made = made
+        self._made_at = made_at
+        self._left = self.WORK
+        self._last: int | None = None
+        """The key found last."""
+
+    def find(self, call: CipherCall) -> bytes:
+        """A key that decrypts the call; empty if none does, or if the algorithm is not known here."""
+        decrypt = _decryption(call.algorithm)
+        if decrypt is None:
+            return b""
+        size = max(len(call.input), _LEAST_WORK) + max(len(call.output), _LEAST_WORK)
+        for number, key in enumerate(self._by_likelihood(call.index)):
+            if number >= self.NEAREST and self._left < size:
+                break
+            if _decrypts(decrypt, self._keys[key], call):
+                self._last = key
+                return self._keys[key]
+            self._left -= size
         return b""
-    for key in keys:
-        for direction in (CLIENT, SERVER):
-            if _opens(decrypt, key, call.iv, call.encrypted(direction), call.clear(direction)):
-                return key
-    return b""
+
+    def _by_likelihood(self, index: int) -> Iterator[int]:
+        """Each key once: the last that was found, those made before the record, the latest first, those made later."""
+        behind = bisect_left(self._made_at, index)
+        tried = set()
+        if self._last is not None:
+            tried.add(self._last)
+            yield self._last
+        for at in chain(range(behind - 1, -1, -1), range(behind, len(self._made))):
+            key = self._made[at]
+            if key not in tried:
+                tried.add(key)
+                yield key
+
+
+def _decrypts(decrypt: Decrypt, key: bytes, call: CipherCall) -> bool:
+    return any(
+        _opens(decrypt, key, call.iv, call.encrypted(direction), call.clear(direction))
+        for direction in (CLIENT, SERVER)
+    )
 
 
 def _opens(decrypt: Decrypt, key: bytes, iv: bytes, encrypted: bytes, clear: bytes) -> bool:

@@ -86,10 +86,12 @@ class CipherLog:
         """`stream`: can seek."""
         self._stream = stream
         self._bounds = bounds
-        self.keys: dict[bytes, str] = {}
-        """Keys that were made, in order, and the algorithm each was made for."""
-        self.makings: list[tuple[int, bytes]] = []
-        """Each time that a key was made: the index of the record, and the key."""
+        self.keys: dict[bytes, int] = {}
+        """Keys that were made, and their number in the order of their first making."""
+        self.made = array("L")
+        """Each time that a key was made: its number."""
+        self.made_at = array("Q")
+        """And the index of the record that says so."""
         self.malformed = 0
         """Records that are no cipher calls, those of other logs among them."""
         self.foreign = 0
@@ -175,8 +177,8 @@ class CipherLog:
         values = _hex(record.data)
         if not values.input and not values.output:
             if values.key:
-                self.keys.setdefault(values.key, _algorithm(record))
-                self.makings.append((self._count, values.key))
+                self.made.append(self.keys.setdefault(values.key, len(self.keys)))
+                self.made_at.append(self._count)
             return
         if _NO_CIPHER.match(_algorithm(record)):
             return

@@ -14,7 +14,7 @@ import pybase64
 
 from pcapng_utils.har.pirogue_enrichment.base import HarEnrichment
 from pcapng_utils.har.pirogue_enrichment.cipher_index import Bounds
-from pcapng_utils.har.pirogue_enrichment.cipher_keys import find_key
+from pcapng_utils.har.pirogue_enrichment.cipher_keys import KeyFinder
 from pcapng_utils.har.pirogue_enrichment.cipher_log import USUAL, CipherCall, CipherLog, call_to_har
 from pcapng_utils.layers import CLIENT, SERVER
 from pcapng_utils.payload import Payload
@@ -50,6 +50,11 @@ class ContentDecryption(HarEnrichment):
         # Who enriches a HAR needs not know that a file is open.
         weakref.finalize(self, log.close)
         return log
+
+    @cached_property
+    def _finder(self) -> KeyFinder:
+        log = self.log
+        return KeyFinder(list(log.keys), log.made, log.made_at)
 
     def has_data(self) -> bool:
         return bool(len(self.log) or self.log.keys or self.log.malformed or self.log.truncated)
@@ -95,7 +100,7 @@ class ContentDecryption(HarEnrichment):
             return call.key
         key = self._keys.get(call.index)
         if key is None:
-            key = self._keys[call.index] = find_key(call, self.log.keys)
+            key = self._keys[call.index] = self._finder.find(call)
         return key
 
 
