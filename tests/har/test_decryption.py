@@ -217,6 +217,16 @@ def test_malformed_records_are_passed_over(tmp_path: Path) -> None:
     assert "_decryption" in har["log"]["entries"][0]["request"]
 
 
+@pytest.mark.parametrize(
+    ("logged", "pid"), [("unknown", None), ("", None), (None, None), ("4242", 4242), (4242, 4242), (4242.0, 4242)]
+)
+def test_a_call_counts_whether_or_not_its_process_was_known(tmp_path: Path, logged: Any, pid: int | None) -> None:
+    body = cbc(CLEAR)
+    records = [call((CLEAR, body), pid=logged, process="unknown")]
+    decryption = enriched(tmp_path, records, binary(body))["log"]["entries"][0]["request"]["_decryption"]
+    assert (decryption["pid"], decryption["process"]) == (pid, "unknown")
+
+
 def test_a_second_run_and_a_file_that_is_no_log_are_refused(tmp_path: Path) -> None:
     body = cbc(CLEAR)
     har = enriched(tmp_path, [call((CLEAR, body))], binary(body))

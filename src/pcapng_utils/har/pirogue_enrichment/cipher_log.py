@@ -36,6 +36,7 @@ class CipherCall(msgspec.Struct, frozen=True):
     index: int
     """Of the record in its file."""
     pid: int | None
+    """None where the collector did not know it ("unknown")."""
     process: str | None
     timestamp: float
     """Seconds, phone's clock."""
@@ -74,7 +75,7 @@ class _Data(msgspec.Struct):
 class _Record(msgspec.Struct):
     data: _Data
     timestamp: float = 0.0
-    pid: int | None = None
+    pid: int | str | None = None
     process: str | None = None
     alg: str | None = ""
 
@@ -209,8 +210,14 @@ def _algorithm(record: _Record) -> str:
     return record.data.alg or record.alg or ""
 
 
+def _pid(logged: int | str | None) -> int | None:
+    if isinstance(logged, str):
+        return int(logged) if logged.isdecimal() and len(logged) < 20 else None
+    return logged
+
+
 def _call(index: int, record: _Record, values: _Values) -> CipherCall:
-    return CipherCall(index, record.pid, record.process, record.timestamp / 1000, _algorithm(record), *values)
+    return CipherCall(index, _pid(record.pid), record.process, record.timestamp / 1000, _algorithm(record), *values)
 
 
 def _pieces(stream: BinaryIO, log: CipherLog) -> Iterator[tuple[int, bytes]]:
