@@ -16,7 +16,7 @@ from typing import Final
 
 from benchmarks.speed.benches import benches
 from benchmarks.speed.measure import Measure, run
-from benchmarks.speed.programs import Bench, install_peer, versions
+from benchmarks.speed.programs import Bench, compile_ours, install_peer, versions
 from benchmarks.speed.report import machine, table, verdicts
 from benchmarks.speed.workloads import Made, make
 
@@ -37,6 +37,7 @@ def main() -> int:
     chosen = [bench for bench in benches(arguments.peer) if not only or bench.name in only]
     if any("1.1.0" in program.name for bench in chosen for program in bench.programs):
         install_peer(arguments.peer)
+    compile_ours()
     lines = _head(arguments)
     met = True
     for bench in chosen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import subprocess
 import sys
 import venv
@@ -88,6 +89,13 @@ def peer(folder: Path, *, traces: bool) -> Command:
 
 def limit(made: Made, out: Path) -> list[str | Path]:
     return [sys.executable, _LIMIT, made.records]
+
+
+def compile_ours() -> None:
+    """Bytecode, as pip leaves it of what it installs: of a checkout it may be missing, or older than the source."""
+    import pcapng_utils
+
+    compileall.compile_dir(Path(pcapng_utils.__file__).parent, quiet=1)
 
 
 def install_peer(folder: Path) -> Path:
