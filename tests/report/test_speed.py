@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FIRST_VIEW_MS = 2000
 FILTER_MS = 200
 LONG_TASK_MS = 50
-_TRIES = 4
+_TRIES = 12
 
 
 def is_busy() -> bool:
